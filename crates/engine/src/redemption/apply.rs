@@ -1,0 +1,429 @@
+//! The standard rules: who is refused and why, and what the others pay. One pass over the cards decides who may pay,
+//! a second in the order of use lets them.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{
+    Audience, Card, Decision, Minimum, OrderOfUse, Outcome, Programme, Refusal, Request, Share, Status, Tender, Verdict,
+    codes, parts,
+};
+use crate::money::Minor;
+use crate::moment::{InstantMs, format_instant};
+use crate::value::Step;
+
+/// A request that cannot be decided because it contradicts itself. Hosts do not send one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable(pub String);
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for Unusable {}
+
+/// Decides what every card pays. INVARIANT: `applied` of all cards plus what is due is `total - paid`; no card gives
+/// more than it has; a refused card gives nothing; the order of lines changes nothing.
+///
+/// # Errors
+/// [`Unusable`] where an index points nowhere or the lines do not add up.
+pub fn apply(request: &Request, explain: bool) -> Result<Decision, Unusable> {
+    let classes = Classes::of(request)?;
+    check_indexes(request)?;
+    let mut trace = Trace { steps: Vec::new(), explain, exponent: request.exponent };
+    let mut accepted = 0;
+    let mut shares = Vec::with_capacity(request.cards.len());
+    for (index, card) in request.cards.iter().enumerate() {
+        let mut refusal = refuse(request, &classes, index, &mut trace);
+        if refusal.is_none() {
+            accepted += 1;
+            let room = accepted <= request.policy.cards_max;
+            trace.card(index, "number of cards", room, || {
+                (format!("card {accepted} of the order"), format!("at most {}", request.policy.cards_max))
+            });
+            refusal = (!room).then(|| code(codes::TOO_MANY_CARDS));
+        }
+        let outcome = refusal.map_or(Outcome::NotNeeded, Outcome::Refused);
+        let (payable, applied, taken) = (Minor::ZERO, Minor::ZERO, Minor::ZERO);
+        shares.push(Share { outcome, payable, applied, taken, left: card.available });
+    }
+    let mut used = Used::default();
+    let mut limits: Vec<Minor> = request.limits.iter().map(|limit| limit.limit).collect();
+    for index in card_order(request) {
+        if shares[index].outcome == Outcome::NotNeeded {
+            shares[index] = pay(request, &classes, index, &mut used, &mut limits, &mut trace);
+        }
+    }
+    Ok(Decision { shares, steps: trace.steps })
+}
+
+/// Indexes of the cards in the order they are used, refused ones too.
+#[must_use]
+pub fn card_order(request: &Request) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..request.cards.len()).collect();
+    // A card without end comes after every card with one.
+    let end = |card: &Card| {
+        let programme = request.programmes.get(card.programme as usize).and_then(|programme| programme.valid_to);
+        let end = [card.expires_at, programme].into_iter().flatten().min();
+        (end.is_none(), end)
+    };
+    let worth = |card: &Card| card.tender.worth(card.available);
+    let cards = &request.cards;
+    // Stable sorts: ties stay as entered.
+    match request.policy.order_of_use {
+        OrderOfUse::AsEntered => {}
+        OrderOfUse::SoonestExpiry => order.sort_by_key(|&i| (end(&cards[i]), worth(&cards[i]))),
+        OrderOfUse::SmallestBalance => order.sort_by_key(|&i| (worth(&cards[i]), end(&cards[i]))),
+        OrderOfUse::OldestFirst => order.sort_by_key(|&i| cards[i].issued_at),
+    }
+    order
+}
+
+fn code(code: &'static str) -> Refusal {
+    Refusal::Code(Cow::Borrowed(code))
+}
+
+fn check_indexes(request: &Request) -> Result<(), Unusable> {
+    let programmes = request.programmes.len();
+    if let Some(index) = request.cards.iter().position(|card| card.programme as usize >= programmes) {
+        return Err(Unusable(format!("cards[{index}].programme points past the {programmes} programmes")));
+    }
+    let cards = request.cards.len();
+    for (index, limit) in request.limits.iter().enumerate() {
+        if limit.cards.iter().any(|&card| card as usize >= cards) {
+            return Err(Unusable(format!("limits[{index}].cards points past the {cards} cards")));
+        }
+    }
+    Ok(())
+}
+
+/// What the order comes to by part. A set of parts is a mask of [`parts::ALL`].
+struct Classes {
+    /// Payable by cards, by set of parts.
+    payable: [Minor; 16],
+    /// All of it, by single part bit.
+    total: [Minor; 4],
+    tax: [Option<Minor>; 4],
+    lines: bool,
+    whole: Minor,
+    whole_tax: Option<Minor>,
+    paid: Minor,
+}
+
+const PART_BITS: [u32; 4] = [parts::GOODS, parts::SHIPPING, parts::FEE, parts::GIFT_CARD];
+
+impl Classes {
+    fn of(request: &Request) -> Result<Self, Unusable> {
+        let sums = |_| Unusable("amounts add up beyond 2^53 - 1".to_string());
+        let mut total = [Minor::ZERO; 4];
+        let mut payable = [Minor::ZERO; 4];
+        let mut tax = [Some(Minor::ZERO); 4];
+        let mut all = Minor::ZERO;
+        for line in request.lines.iter().flatten() {
+            all = all.plus(line.total).map_err(sums)?;
+            let Some(part) = PART_BITS.iter().position(|bit| line.parts & bit != 0) else { continue };
+            total[part] = total[part].plus(line.total).map_err(sums)?;
+            if line.parts & parts::NO_CARD == 0 {
+                payable[part] = payable[part].plus(line.total).map_err(sums)?;
+            }
+            tax[part] = match (tax[part], line.tax) {
+                (Some(sum), Some(tax)) => Some(sum.plus(tax).map_err(sums)?),
+                _ => None,
+            };
+        }
+        if request.lines.is_none() {
+            // A bare total: whatever the set, all of it; sets that leave a part out are refused beforehand.
+            payable[0] = request.total;
+        } else if all != request.total {
+            return Err(Unusable(format!("the lines add up to {}, the total is {}", all.get(), request.total.get())));
+        }
+        let mut by_set = [Minor::ZERO; 16];
+        for (set, sum) in by_set.iter_mut().enumerate() {
+            let members = (0..4).filter(|part| set & (1 << part) != 0 || request.lines.is_none());
+            *sum = Minor::sum(members.map(|part| payable[part])).map_err(sums)?;
+        }
+        Ok(Self {
+            payable: by_set,
+            total,
+            tax,
+            lines: request.lines.is_some(),
+            whole: request.total,
+            whole_tax: request.tax,
+            paid: request.paid,
+        })
+    }
+
+    /// What cards that may pay only for `set` may pay together: the set's lines, less what is paid already.
+    fn cap(&self, set: usize) -> Minor {
+        self.payable[set & 15].less(self.paid)
+    }
+
+    /// What the minimum is compared with; none where the order does not say.
+    fn basis(&self, minimum: &Minimum) -> Option<Minor> {
+        if minimum.basis & parts::ALL == parts::ALL {
+            let tax = if minimum.without_tax { self.whole_tax? } else { Minor::ZERO };
+            return Some(self.whole.less(tax));
+        }
+        if !self.lines {
+            return None;
+        }
+        let mut sum = Minor::ZERO;
+        for (part, bit) in PART_BITS.iter().enumerate() {
+            if minimum.basis & bit != 0 {
+                let tax = if minimum.without_tax { self.tax[part]? } else { Minor::ZERO };
+                sum = sum.plus(self.total[part].less(tax)).ok()?;
+            }
+        }
+        Some(sum)
+    }
+}
+
+/// Steps, if anyone asked.
+struct Trace {
+    steps: Vec<Step>,
+    explain: bool,
+    exponent: u8,
+}
+
+impl Trace {
+    fn card(&mut self, card: usize, check: &str, passed: bool, texts: impl FnOnce() -> (String, String)) {
+        if self.explain {
+            let (seen, needed) = texts();
+            self.steps.push(Step { card: Some(card), check: check.to_string(), passed, seen, needed });
+        }
+    }
+
+    fn amount(&self, amount: Minor) -> String {
+        amount.to_decimal(self.exponent)
+    }
+}
+
+/// The first reason why the card may not pay, in order of precedence.
+fn refuse(request: &Request, classes: &Classes, index: usize, trace: &mut Trace) -> Option<Refusal> {
+    let card = &request.cards[index];
+    let programme = &request.programmes[card.programme as usize];
+    refuse_state(request, card, programme, index, trace)
+        .or_else(|| refuse_customer(request, programme, index, trace))
+        .or_else(|| refuse_currency(card, index, trace))
+        .or_else(|| refuse_minimum(classes, programme, index, trace))
+        .or_else(|| refuse_verdict(card, index, trace))
+        .or_else(|| refuse_parts(classes, programme, index, trace))
+}
+
+fn refuse_state(
+    request: &Request,
+    card: &Card,
+    programme: &Programme,
+    index: usize,
+    trace: &mut Trace,
+) -> Option<Refusal> {
+    let now = request.now;
+    let (state, refusal) = match card.status {
+        Status::Closed => ("closed", Some(codes::CARD_CLOSED)),
+        Status::Disabled => ("disabled", Some(codes::CARD_DISABLED)),
+        Status::Pending => ("pending", Some(codes::CARD_PENDING)),
+        Status::Active => ("active", None),
+    };
+    trace.card(index, "state", refusal.is_none(), || (state.to_string(), "active".to_string()));
+    if let Some(refusal) = refusal {
+        return Some(code(refusal));
+    }
+    if !programme.enabled {
+        trace.card(index, "programme", false, || ("switched off".to_string(), "switched on".to_string()));
+        return Some(code(codes::PROGRAMME_DISABLED));
+    }
+    // Half open: from <= now < to.
+    let before = |what: &str, end: Option<InstantMs>, trace: &mut Trace| {
+        let passed = end.is_none_or(|end| now < end);
+        if let Some(end) = end {
+            trace.card(index, what, passed, || (format_instant(now), format!("before {}", format_instant(end))));
+        }
+        passed
+    };
+    if !before("end of the card", card.expires_at, trace) {
+        return Some(code(codes::CARD_EXPIRED));
+    }
+    if !before("end of the programme", programme.valid_to, trace) {
+        return Some(code(codes::PROGRAMME_ENDED));
+    }
+    if let Some(from) = programme.valid_from {
+        let begun = from <= now;
+        trace.card(index, "begin of the programme", begun, || {
+            (format_instant(now), format!("from {} on", format_instant(from)))
+        });
+        if !begun {
+            return Some(code(codes::NOT_YET_VALID));
+        }
+    }
+    let empty = card.available <= Minor::ZERO;
+    trace.card(index, "available", !empty, || {
+        let seen = if empty { "nothing available" } else { "something available" };
+        (seen.to_string(), "more than nothing".to_string())
+    });
+    empty.then(|| code(codes::CARD_EMPTY))
+}
+
+fn refuse_customer(request: &Request, programme: &Programme, index: usize, trace: &mut Trace) -> Option<Refusal> {
+    let customer = &request.customer;
+    let (needed, refusal) = match &programme.audience {
+        Audience::Everyone => return None,
+        Audience::Registered => ("registered", (!customer.registered).then_some(codes::REGISTERED_ONLY)),
+        Audience::InRoles(_) if !customer.registered => {
+            ("registered, in one of the programme's roles", Some(codes::REGISTERED_ONLY))
+        }
+        Audience::InRoles(roles) => {
+            let found = customer.roles.iter().any(|role| roles.contains(role));
+            ("registered, in one of the programme's roles", (!found).then_some(codes::NOT_IN_ROLE))
+        }
+        Audience::Named(handle) => {
+            ("the programme's customer", (customer.handle != Some(*handle)).then_some(codes::OTHER_CUSTOMER))
+        }
+    };
+    trace.card(index, "customer", refusal.is_none(), || {
+        let who = if customer.registered { "registered" } else { "guest" };
+        (format!("{who}, {} roles", customer.roles.len()), needed.to_string())
+    });
+    refusal.map(code)
+}
+
+fn refuse_currency(card: &Card, index: usize, trace: &mut Trace) -> Option<Refusal> {
+    let worth = card.tender.worth(card.available);
+    let refusal = match card.tender {
+        Tender::SameCurrency => return None,
+        Tender::NoRate => Some(codes::CURRENCY_MISMATCH),
+        Tender::Converted(_) => worth.is_zero().then_some(codes::WORTH_NOTHING_HERE),
+    };
+    let worth = trace.amount(worth);
+    trace.card(index, "currency", refusal.is_none(), || {
+        let seen = match card.tender {
+            Tender::NoRate => "another currency, no recorded rate".to_string(),
+            _ => format!("worth {worth} here"),
+        };
+        (seen, "the order's currency, or a recorded rate".to_string())
+    });
+    refusal.map(code)
+}
+
+fn refuse_minimum(classes: &Classes, programme: &Programme, index: usize, trace: &mut Trace) -> Option<Refusal> {
+    let minimum = programme.minimum.as_ref()?;
+    let basis = classes.basis(minimum);
+    let passed = basis.is_some_and(|basis| basis >= minimum.amount);
+    let (seen, needed) = (basis.map(|basis| trace.amount(basis)), trace.amount(minimum.amount));
+    trace.card(index, "minimum order amount", passed, || {
+        (seen.unwrap_or_else(|| "not known without lines and their tax".to_string()), format!("at least {needed}"))
+    });
+    match basis {
+        None => Some(code(codes::LINES_NEEDED)),
+        Some(_) if passed => None,
+        Some(_) => Some(code(codes::MINIMUM_NOT_MET)),
+    }
+}
+
+fn refuse_verdict(card: &Card, index: usize, trace: &mut Trace) -> Option<Refusal> {
+    let rejected = card.verdicts.iter().find_map(|verdict| match verdict {
+        Verdict::Reject(reason) => Some(*reason),
+        _ => None,
+    });
+    if !card.verdicts.is_empty() {
+        trace.card(index, "conditions", rejected.is_none(), || {
+            let seen = if rejected.is_some() { "one rejects" } else { "all accept" };
+            (seen.to_string(), "all accept".to_string())
+        });
+    }
+    rejected.map(Refusal::Reason)
+}
+
+fn refuse_parts(classes: &Classes, programme: &Programme, index: usize, trace: &mut Trace) -> Option<Refusal> {
+    let set = programme.payable & parts::ALL;
+    if !classes.lines {
+        // Without lines nobody knows how much of the total is shipping or fees. Gift card lines are the one part
+        // that is left out by default, so a bare total counts as having none.
+        let enough = set | parts::GIFT_CARD == parts::ALL;
+        trace.card(index, "lines", enough, || {
+            ("a bare total".to_string(), "lines, to leave out what the programme does not pay for".to_string())
+        });
+        return (!enough).then(|| code(codes::LINES_NEEDED));
+    }
+    let payable = classes.payable[set as usize];
+    let refused = payable.is_zero() && !classes.whole.is_zero();
+    let amount = trace.amount(payable);
+    trace.card(index, "lines it may pay for", !refused, || (amount, "more than nothing".to_string()));
+    if !refused {
+        return None;
+    }
+    let only_gift_cards = set & parts::GIFT_CARD == 0 && classes.total[3] > Minor::ZERO && classes.total[0].is_zero();
+    Some(code(if only_gift_cards { codes::NO_GIFT_CARDS } else { codes::NOTHING_PAYABLE }))
+}
+
+/// What has been applied so far, by the set of parts the paying cards may pay for.
+#[derive(Default)]
+struct Used([Minor; 16]);
+
+impl Used {
+    /// What a card that may pay for `set` may still pay. Every set that contains it bounds it: cards of a narrower
+    /// set must leave enough of what both may pay for.
+    fn payable(&self, classes: &Classes, set: usize) -> Minor {
+        let mut least = Minor::MAX;
+        for wider in (0..16).filter(|wider| wider & set == set) {
+            let narrower = (0..16).filter(|narrower| narrower & wider == *narrower);
+            let used = Minor::sum(narrower.map(|narrower| self.0[narrower])).unwrap_or(Minor::MAX);
+            least = least.min(classes.cap(wider).less(used));
+        }
+        least
+    }
+}
+
+/// Lets one accepted card pay.
+fn pay(
+    request: &Request,
+    classes: &Classes,
+    index: usize,
+    used: &mut Used,
+    limits: &mut [Minor],
+    trace: &mut Trace,
+) -> Share {
+    let card = &request.cards[index];
+    let set = (request.programmes[card.programme as usize].payable & parts::ALL) as usize;
+    let payable = used.payable(classes, set);
+    let capped = card.verdicts.iter().filter_map(|verdict| match verdict {
+        Verdict::AcceptUpTo(limit) => Some(*limit),
+        _ => None,
+    });
+    let cap = capped.min().unwrap_or(Minor::MAX);
+    let own = card.tender.worth(card.available).min(card.wanted.unwrap_or(Minor::MAX)).min(cap).min(payable);
+    let mut applied = own;
+    let mut reason = None;
+    for (limit, left) in request.limits.iter().zip(&*limits) {
+        if limit.cards.contains(&(index as u32)) {
+            if left.is_zero() && !own.is_zero() {
+                reason = reason.or(Some(limit.reason));
+            }
+            applied = applied.min(*left);
+        }
+    }
+    for (limit, left) in request.limits.iter().zip(limits) {
+        if limit.cards.contains(&(index as u32)) {
+            *left = left.less(applied);
+        }
+    }
+    used.0[set] = used.0[set].plus(applied).unwrap_or(Minor::MAX);
+    let taken = card.tender.taken(applied).min(card.available);
+    let (due, amount) = (trace.amount(payable), trace.amount(applied));
+    trace.card(index, "pays", !applied.is_zero(), || (format!("{amount} of {due} that it may pay"), String::new()));
+    let left = card.available.less(taken);
+    let refused = |refusal| {
+        let outcome = Outcome::Refused(refusal);
+        Share { outcome, payable: Minor::ZERO, applied, taken, left }
+    };
+    match reason {
+        _ if !applied.is_zero() => Share { outcome: Outcome::Used, payable, applied, taken, left },
+        Some(reason) => refused(Refusal::Reason(reason)),
+        None if cap.is_zero() && !payable.is_zero() => refused(code(codes::LIMIT_REACHED)),
+        None => Share { outcome: Outcome::NotNeeded, payable, applied, taken, left },
+    }
+}

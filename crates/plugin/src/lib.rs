@@ -1,0 +1,143 @@
+//! Guest SDK: a gift card condition is one small file.
+//!
+//! ```
+//! use giftcard_plugin::prelude::*;
+//!
+//! /// Cards may pay on some days of the week only.
+//! struct Weekdays;
+//!
+//! impl Condition for Weekdays {
+//!     fn describe() -> Description {
+//!         describe("weekdays", "1.0.0", "Weekdays", "Cards may pay on some days of the week only.")
+//!             .setting(integer("last-day", "Last day", "1 Monday to 7 Sunday.").range(1, 7).default_integer(5))
+//!             .reject("wrong-day", "the card can be used until day {last} of the week")
+//!     }
+//!
+//!     fn evaluate(request: &Request, settings: &Settings, trace: &mut Trace) -> Result<Evaluation, Failure> {
+//!         let (today, last) = (i64::from(request.now.weekday), settings.integer("last-day")?);
+//!         trace.order("day of the week", today <= last, today, format!("at most {last}"));
+//!         if today <= last {
+//!             return Ok(accept_all(request));
+//!         }
+//!         Ok(reject_all(request, reject("wrong-day", "the card can be used until day {last} of the week").integer("last", last)))
+//!     }
+//! }
+//!
+//! giftcard_plugin::export_condition!(Weekdays);
+//! # fn main() {}
+//! ```
+//!
+//! Build it as a `cdylib` for `wasm32-unknown-unknown`. There is no clock, no randomness, no file and no network: all
+//! that a condition may know is in the [`Request`](prelude::Request), and the same request must always get the same
+//! answer. Every call runs in a fresh instance, so nothing can be kept from one call to the next.
+
+#[cfg(target_arch = "wasm32")]
+mod allocator;
+mod bindings;
+mod build;
+mod settings;
+mod trace;
+
+#[doc(hidden)]
+pub use bindings::{condition_world, rules_world};
+
+/// The records of the contract that a condition sees and answers with; see `wit/` for their meaning.
+pub mod types {
+    pub use crate::bindings::condition_world::exports::giftcard::rules::condition::{
+        Address, Card, Customer, Discount, Evaluation, Line, Order, Part, Request, SharedLimit, Verdict,
+    };
+    pub use crate::bindings::condition_world::exports::giftcard::rules::plugin::{
+        Choice, Description, Problem, RejectCode, Setting,
+    };
+    pub use crate::bindings::condition_world::giftcard::rules::types::{
+        Currency, Date, Failure, Money, Moment, Named, Rate, Ratio, Reject, Step, Value,
+    };
+}
+
+/// Everything a condition needs.
+pub mod prelude {
+    pub use crate::Condition;
+    pub use crate::build::{
+        RejectExt, SettingExt, accept_all, choice, choices, date, describe, failure, flag, integer, money, percent, problem,
+        quantity, reject, reject_all, text, texts, time, verdict_for_each, DescriptionExt,
+    };
+    pub use crate::bindings::log_line as log;
+    pub use crate::settings::Settings;
+    pub use crate::trace::Trace;
+    pub use crate::types::*;
+}
+
+use prelude::{Description, Evaluation, Failure, Problem, Request, Settings, Trace};
+
+/// A rule that a merchant binds to gift card programmes.
+pub trait Condition {
+    /// Who this is, what can be set, and what parts of the order it reads.
+    fn describe() -> Description;
+
+    /// Whether settings make sense together. Each one by itself has been checked against the description.
+    ///
+    /// # Errors
+    /// One [`Problem`] for each setting that does not.
+    fn check_settings(settings: &Settings) -> Result<(), Vec<Problem>> {
+        let _ = settings;
+        Ok(())
+    }
+
+    /// One verdict for each card of the request, in its order. What is written to `trace` is kept only if somebody
+    /// asked for an explanation, and must not change the answer; [`Evaluation::steps`] stays empty.
+    ///
+    /// # Errors
+    /// [`Failure`] if the condition cannot decide at all: then the binding says what happens, by default the cards
+    /// are refused.
+    fn evaluate(request: &Request, settings: &Settings, trace: &mut Trace) -> Result<Evaluation, Failure>;
+}
+
+#[doc(hidden)]
+pub fn evaluate_condition<C: Condition>(
+    request: Request,
+    settings: Vec<types::Named>,
+    explain: bool,
+) -> Result<Evaluation, Failure> {
+    let mut trace = Trace::new(explain);
+    let mut evaluation = C::evaluate(&request, &Settings::new(settings), &mut trace)?;
+    evaluation.steps = trace.into_steps();
+    // The instance is thrown away after the call; so is everything it allocated.
+    core::mem::forget(request);
+    Ok(evaluation)
+}
+
+/// Exports a [`Condition`] as a component of the `condition-plugin` world.
+#[macro_export]
+macro_rules! export_condition {
+    ($condition:ty) => {
+        const _: () = {
+            use $crate::condition_world as world;
+
+            struct Exported;
+
+            impl world::exports::giftcard::rules::plugin::Guest for Exported {
+                fn describe() -> $crate::types::Description {
+                    <$condition as $crate::Condition>::describe()
+                }
+
+                fn check_settings(
+                    settings: ::std::vec::Vec<$crate::types::Named>,
+                ) -> ::core::result::Result<(), ::std::vec::Vec<$crate::types::Problem>> {
+                    <$condition as $crate::Condition>::check_settings(&$crate::prelude::Settings::new(settings))
+                }
+            }
+
+            impl world::exports::giftcard::rules::condition::Guest for Exported {
+                fn evaluate(
+                    request: $crate::types::Request,
+                    settings: ::std::vec::Vec<$crate::types::Named>,
+                    explain: bool,
+                ) -> ::core::result::Result<$crate::types::Evaluation, $crate::types::Failure> {
+                    $crate::evaluate_condition::<$condition>(request, settings, explain)
+                }
+            }
+
+            world::export!(Exported with_types_in world);
+        };
+    };
+}
