@@ -3,8 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::money::{Currency, Minor};
 use crate::moment::InstantMs;
+use crate::money::{Currency, Minor};
 use crate::value::Named;
 
 /// The stored state.

@@ -207,10 +207,8 @@ fn check_refused(request: &Request, index: usize, refusal: &Refusal, share: &Sha
         Refusal::Code(_) => Ok(()),
         Refusal::Reason(reason) => {
             let rejected = card.verdicts.contains(&Verdict::Reject(*reason));
-            let limited = request
-                .limits
-                .iter()
-                .any(|limit| limit.reason == *reason && limit.cards.contains(&(index as u32)));
+            let limited =
+                request.limits.iter().any(|limit| limit.reason == *reason && limit.cards.contains(&(index as u32)));
             match rejected || limited {
                 true => Ok(()),
                 false => broken("bad-index", index, format!("reason {reason} is not one of the card's")),
@@ -265,7 +263,8 @@ impl Most {
 fn check_conversion(index: usize, card: &Card, share: &Share) -> Result<(), Broken> {
     let taken = card.tender.taken(share.applied);
     if share.taken != taken {
-        let detail = format!("{} taken for {} applied, {} is right", share.taken.get(), share.applied.get(), taken.get());
+        let detail =
+            format!("{} taken for {} applied, {} is right", share.taken.get(), share.applied.get(), taken.get());
         return broken("wrong-conversion", index, detail);
     }
     if share.taken > card.available {
@@ -295,7 +294,8 @@ pub fn check_refund(request: &RefundRequest, shares: &[RefundShare]) -> Result<(
         }
         let taken = payment.taken_for(share.applied);
         if share.taken != taken {
-            let detail = format!("{} returned for {}, {} is right", share.taken.get(), share.applied.get(), taken.get());
+            let detail =
+                format!("{} returned for {}, {} is right", share.taken.get(), share.applied.get(), taken.get());
             return broken("wrong-conversion", index, detail);
         }
     }

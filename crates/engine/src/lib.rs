@@ -14,17 +14,17 @@
 
 extern crate alloc;
 
-pub mod money;
-pub mod value;
-pub mod moment;
-pub mod order;
-pub mod code;
 pub mod card;
+pub mod check;
+pub mod code;
+pub mod moment;
+pub mod money;
+pub mod order;
 pub mod programme;
+pub mod quote;
 pub mod redemption;
 pub mod refund;
-pub mod check;
-pub mod quote;
+pub mod value;
 
 pub use check::Broken;
 pub use money::{Currency, Minor, Money, MoneyError, Ratio};

@@ -5,8 +5,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::money::{Currency, Minor};
 use crate::moment::Moment;
+use crate::money::{Currency, Minor};
 use crate::value::Named;
 
 /// What a line is.
@@ -198,7 +198,9 @@ impl Order {
             not_negative(&path("unit_price"), line.unit_price)?;
             not_negative(&path("tax"), line.tax.unwrap_or_default())?;
             if line.tax > Some(line.total) {
-                return Err(self.error(&path("tax"), format!("is more than the line's total {}", self.show(line.total))));
+                return Err(
+                    self.error(&path("tax"), format!("is more than the line's total {}", self.show(line.total)))
+                );
             }
             if line.quantity_milli < 0 {
                 return Err(self.error(&path("quantity"), "is negative; it must be at least 0".to_string()));
@@ -221,8 +223,8 @@ impl Order {
         };
         let (goods, gift_cards) = (sum_of(Part::Goods)?, sum_of(Part::GiftCard)?);
         let (shipping, fees) = (sum_of(Part::Shipping)?, sum_of(Part::Fee)?);
-        let sum = Minor::sum([goods, gift_cards, shipping, fees])
-            .map_err(|error| self.error("lines", error.to_string()))?;
+        let sum =
+            Minor::sum([goods, gift_cards, shipping, fees]).map_err(|error| self.error("lines", error.to_string()))?;
         if sum != self.total {
             let problem = format!(
                 "the lines add up to {}, the total is {}; they must agree to the minor unit (shipping and fees are \
@@ -233,15 +235,11 @@ impl Order {
             return Err(self.error("total", problem));
         }
         let line_tax: Option<Vec<Minor>> = lines.iter().map(|line| line.tax).collect();
-        let line_tax = line_tax
-            .map(Minor::sum)
-            .transpose()
-            .map_err(|error| self.error("lines", error.to_string()))?;
+        let line_tax = line_tax.map(Minor::sum).transpose().map_err(|error| self.error("lines", error.to_string()))?;
         let agreed = |path: &str, given: Option<Minor>, found: Minor| match given {
-            Some(given) if given != found => Err(self.error(
-                path,
-                format!("is {}, but the lines add up to {}", self.show(given), self.show(found)),
-            )),
+            Some(given) if given != found => {
+                Err(self.error(path, format!("is {}, but the lines add up to {}", self.show(given), self.show(found))))
+            }
             _ => Ok(Some(found)),
         };
         let tax = match (self.totals.tax, line_tax) {
@@ -265,8 +263,7 @@ impl Order {
         let known = Minor::sum(parts.into_iter().flatten()).map_err(|error| self.error("totals", error.to_string()))?;
         let missing = parts.iter().filter(|part| part.is_none()).count();
         if known > self.total || (missing == 0 && known != self.total) {
-            let problem =
-                format!("the parts add up to {}, the total is {}", self.show(known), self.show(self.total));
+            let problem = format!("the parts add up to {}, the total is {}", self.show(known), self.show(self.total));
             return Err(self.error("totals", problem));
         }
         if missing == 1 {

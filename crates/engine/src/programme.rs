@@ -3,8 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::money::{Currency, Minor, MoneyError, Ratio};
 use crate::moment::InstantMs;
+use crate::money::{Currency, Minor, MoneyError, Ratio};
 use crate::redemption::OrderOfUse;
 use crate::value::Named;
 

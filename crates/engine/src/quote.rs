@@ -17,8 +17,8 @@ pub use refusals::{CARD_NOT_USABLE, public_code};
 
 use crate::card::CardSnapshot;
 use crate::check::{Broken, Evaluation, check_decision};
-use crate::money::{Minor, Ratio};
 use crate::moment::Moment;
+use crate::money::{Minor, Ratio};
 use crate::order::Order;
 use crate::programme::{Programme, Site};
 use crate::redemption::{Decision, Outcome, Refusal, Request, Share, Tender, card_order};
@@ -203,11 +203,7 @@ pub fn quote<E: Evaluator>(
     Ok(raise(&request, lowered, decision, conditions, steps))
 }
 
-fn decide<E: Evaluator>(
-    request: &Request,
-    evaluator: &mut E,
-    explain: bool,
-) -> Result<Decision, QuoteError<E::Error>> {
+fn decide<E: Evaluator>(request: &Request, evaluator: &mut E, explain: bool) -> Result<Decision, QuoteError<E::Error>> {
     let mut decision = evaluator.apply(request, false).map_err(QuoteError::Rules)?;
     check_decision(request, &decision).map_err(QuoteError::Broken)?;
     if explain {
@@ -258,7 +254,8 @@ fn raise_share(request: &QuoteRequest, lowered: &Lowered, index: usize, share: S
         Outcome::NotNeeded => CardOutcome::NotNeeded,
         Outcome::Refused(Refusal::Code(code)) => {
             let programme = &lowered.programmes[card.programme as usize];
-            let reject = refusals::reject(&code, request, &request.cards[lowered.cards[index]], programme, lowered, index);
+            let reject =
+                refusals::reject(&code, request, &request.cards[lowered.cards[index]], programme, lowered, index);
             CardOutcome::Refused(CardRefusal { reject, plugin: None })
         }
         Outcome::Refused(Refusal::Reason(reason)) => CardOutcome::Refused(lowered.reasons[reason as usize].clone()),

@@ -9,9 +9,9 @@ use alloc::vec::Vec;
 
 pub use apply::{Unusable, apply, card_order};
 
-use crate::money::{Minor, Ratio};
-use crate::moment::InstantMs;
 pub use crate::card::Status;
+use crate::moment::InstantMs;
+use crate::money::{Minor, Ratio};
 use crate::value::Step;
 
 /// Bits of [`Line::parts`], [`Minimum::basis`] and [`Programme::payable`].

@@ -68,7 +68,10 @@ unsafe impl GlobalAlloc for Forward {
 
     unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let last = old as usize + layout.size() == self.next.get();
-        if last && let Some(end) = (old as usize).checked_add(size) && (end <= self.end.get() || self.grow(end)) {
+        if last
+            && let Some(end) = (old as usize).checked_add(size)
+            && (end <= self.end.get() || self.grow(end))
+        {
             self.next.set(end);
             return old;
         }

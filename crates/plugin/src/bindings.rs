@@ -1,4 +1,4 @@
-//! Generated from `wit/`: both worlds, with one set of shared types. Nothing here is written by hand but the names.
+//! Generated from `wit/`: the `condition-plugin` world. Nothing here is written by hand but the log line.
 #![allow(missing_docs, unreachable_pub, unsafe_code, clippy::all, reason = "generated")]
 
 /// The `condition-plugin` world.
@@ -11,22 +11,6 @@ pub mod condition_world {
         default_bindings_module: "giftcard_plugin::condition_world",
         additional_derives: [PartialEq, Clone],
         generate_all,
-    });
-}
-
-/// The `gift-card` world.
-pub mod rules_world {
-    wit_bindgen::generate!({
-        path: "../../wit/0.1",
-        world: "giftcard:rules/gift-card",
-        pub_export_macro: true,
-        export_macro_name: "export",
-        default_bindings_module: "giftcard_plugin::rules_world",
-        additional_derives: [PartialEq, Clone],
-        with: {
-            "giftcard:rules/types@0.1.0": crate::bindings::condition_world::giftcard::rules::types,
-            "giftcard:rules/log@0.1.0": crate::bindings::condition_world::giftcard::rules::log,
-        },
     });
 }
 

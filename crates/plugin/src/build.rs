@@ -1,7 +1,8 @@
 //! Short ways to write descriptions, settings, rejects and evaluations. Must not decide anything.
 
 use crate::types::{
-    Choice, Description, Evaluation, Failure, Money, Named, Problem, Reject, RejectCode, Request, Setting, Value, Verdict,
+    Choice, Description, Evaluation, Failure, Money, Named, Problem, Reject, RejectCode, Request, Setting, Value,
+    Verdict,
 };
 
 /// A description without settings, codes and needs yet.

@@ -39,7 +39,7 @@ mod settings;
 mod trace;
 
 #[doc(hidden)]
-pub use bindings::{condition_world, rules_world};
+pub use bindings::condition_world;
 
 /// The records of the contract that a condition sees and answers with; see `wit/` for their meaning.
 pub mod types {
@@ -50,18 +50,18 @@ pub mod types {
         Choice, Description, Problem, RejectCode, Setting,
     };
     pub use crate::bindings::condition_world::giftcard::rules::types::{
-        Currency, Date, Failure, Money, Moment, Named, Rate, Ratio, Reject, Step, Value,
+        Currency, Date, Failure, Moment, Money, Named, Rate, Ratio, Reject, Step, Value,
     };
 }
 
 /// Everything a condition needs.
 pub mod prelude {
     pub use crate::Condition;
-    pub use crate::build::{
-        RejectExt, SettingExt, accept_all, choice, choices, date, describe, failure, flag, integer, money, percent, problem,
-        quantity, reject, reject_all, text, texts, time, verdict_for_each, DescriptionExt,
-    };
     pub use crate::bindings::log_line as log;
+    pub use crate::build::{
+        DescriptionExt, RejectExt, SettingExt, accept_all, choice, choices, date, describe, failure, flag, integer,
+        money, percent, problem, quantity, reject, reject_all, text, texts, time, verdict_for_each,
+    };
     pub use crate::settings::Settings;
     pub use crate::trace::Trace;
     pub use crate::types::*;
@@ -137,7 +137,7 @@ macro_rules! export_condition {
                 }
             }
 
-            world::export!(Exported with_types_in world);
+    world::export!(Exported with_types_in world);
         };
     };
 }

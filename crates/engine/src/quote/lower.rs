@@ -75,8 +75,7 @@ pub(super) fn lower<E>(request: &QuoteRequest) -> Result<Lowered, QuoteError<E>>
 /// The same code twice is one card: the first entry counts.
 #[allow(clippy::type_complexity, reason = "two lists, named where they are used")]
 fn unique_cards<E>(request: &QuoteRequest) -> Result<(Vec<usize>, Vec<(usize, usize)>), QuoteError<E>> {
-    let codes: Vec<Option<String>> =
-        request.cards.iter().map(|card| card.code.as_deref().map(normalise)).collect();
+    let codes: Vec<Option<String>> = request.cards.iter().map(|card| card.code.as_deref().map(normalise)).collect();
     let (mut unique, mut repeated): (Vec<usize>, Vec<(usize, usize)>) = (Vec::new(), Vec::new());
     for (index, card) in request.cards.iter().enumerate() {
         let same = |&&earlier: &&usize| {

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use super::QuoteRequest;
 use super::lower::Lowered;
 use crate::card::CardSnapshot;
-use crate::money::Money;
 use crate::moment::format_instant;
+use crate::money::Money;
 use crate::programme::Programme;
 use crate::redemption::codes;
 use crate::value::{Named, Reject, Value};
@@ -57,7 +57,9 @@ pub(super) fn reject(
         codes::PROGRAMME_DISABLED => ("the card's programme is switched off", Vec::new()),
         codes::CARD_EXPIRED => ("the card ended at {end}", [instant("end", card.expires_at)].into()),
         codes::PROGRAMME_ENDED => ("the card's programme ended at {end}", [instant("end", programme.valid_to)].into()),
-        codes::NOT_YET_VALID => ("the card can be used from {begin} on", [instant("begin", programme.valid_from)].into()),
+        codes::NOT_YET_VALID => {
+            ("the card can be used from {begin} on", [instant("begin", programme.valid_from)].into())
+        }
         codes::CARD_EMPTY => ("nothing is available on the card", Vec::new()),
         codes::REGISTERED_ONLY => ("only registered customers can use the card", Vec::new()),
         codes::NOT_IN_ROLE => ("only customers in certain roles can use the card", Vec::new()),

@@ -8,11 +8,11 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::{
-    Audience, Card, Decision, Minimum, OrderOfUse, Outcome, Programme, Refusal, Request, Share, Status, Tender, Verdict,
-    codes, parts,
+    Audience, Card, Decision, Minimum, OrderOfUse, Outcome, Programme, Refusal, Request, Share, Status, Tender,
+    Verdict, codes, parts,
 };
-use crate::money::Minor;
 use crate::moment::{InstantMs, format_instant};
+use crate::money::Minor;
 use crate::value::Step;
 
 /// A request that cannot be decided because it contradicts itself. Hosts do not send one.

@@ -1,0 +1,137 @@
+//! The project's own chores. Must not depend on the product: it builds what the product is built from.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line")]
+
+mod checks;
+mod components;
+mod setup;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+
+/// The project's own chores. `cargo xtask demo` and `cargo xtask test` are all a newcomer needs.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Set up, build, and walk through the main job with real orders.
+    Demo,
+    /// Set up and run every test, the host harness among them.
+    Test {
+        /// Passed on to `cargo test`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Install what is missing: the wasm target, a C linker.
+    Setup,
+    /// Build the standard components and the hostile ones of the tests.
+    Components,
+    /// Everything CI runs: the tests, then formatting, lints, boundaries and dependencies.
+    Ci,
+    /// The checks of CI without the tests.
+    Checks,
+    /// Write the decisions of `tests/cases` anew, to be read in `git diff`. Claims are never rewritten.
+    Bless,
+    /// Random orders through the component, the native engine and the naive second implementation.
+    Differential {
+        /// How many orders.
+        #[arg(long, default_value_t = 100_000)]
+        count: u64,
+        /// First seed.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Measure calls, start and throughput; release build.
+    Bench {
+        /// Passed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> Result<()> {
+    match chore {
+        Chore::Setup => setup::set_up(),
+        Chore::Components => prepare(),
+        Chore::Demo => {
+            prepare()?;
+            cargo(["run", "--quiet", "--package", "giftcard-tests", "--bin", "demo"])
+        }
+        Chore::Test { arguments } => {
+            prepare()?;
+            cargo(["test", "--workspace"].into_iter().map(str::to_string).chain(arguments))
+        }
+        Chore::Bless => {
+            prepare()?;
+            run_command(
+                Command::new(cargo_path())
+                    .args(["test", "--package", "giftcard-tests", "--test", "cases"])
+                    .env("GIFTCARD_BLESS", "1"),
+            )
+        }
+        Chore::Differential { count, seed } => {
+            prepare()?;
+            let (count, seed) = (count.to_string(), seed.to_string());
+            let binary = ["run", "--release", "--package", "giftcard-tests", "--bin", "differential", "--"];
+            cargo(binary.into_iter().chain([count.as_str(), seed.as_str()]))
+        }
+        Chore::Bench { arguments } => {
+            prepare()?;
+            cargo(["build", "--release", "--package", "giftcard"])?;
+            let bench = ["bench", "--package", "giftcard-tests", "--bench", "calls", "--"];
+            cargo(bench.into_iter().map(str::to_string).chain(arguments))
+        }
+        Chore::Ci => {
+            run(Chore::Test { arguments: Vec::new() })?;
+            checks::run_all()
+        }
+        Chore::Checks => checks::run_all(),
+    }
+}
+
+fn prepare() -> Result<()> {
+    setup::set_up()?;
+    components::build_all()
+}
+
+/// The workspace's root, whatever folder the command was given in.
+fn root() -> PathBuf {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    PathBuf::from(root).canonicalize().unwrap_or_else(|_| PathBuf::from(root))
+}
+
+fn cargo_path() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_string())
+}
+
+fn cargo(arguments: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Result<()> {
+    run_command(Command::new(cargo_path()).args(arguments))
+}
+
+fn run_command(command: &mut Command) -> Result<()> {
+    let status = command
+        .current_dir(root())
+        .status()
+        .with_context(|| format!("`{}` could not be started", command.get_program().display()))?;
+    if !status.success() {
+        bail!("`{command:?}` ended with {status}");
+    }
+    Ok(())
+}
