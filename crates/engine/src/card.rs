@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::moment::InstantMs;
+use crate::programme::MANUAL;
 use crate::money::{Currency, Minor};
 use crate::value::Named;
 
@@ -69,6 +70,26 @@ pub struct CardSnapshot {
 }
 
 impl CardSnapshot {
+    /// An active card of the site's `manual` programme, issued long ago, without an end.
+    #[must_use]
+    pub fn new(id: &str, site: &str, currency: Currency, balance: Minor) -> Self {
+        Self {
+            id: id.into(),
+            code: None,
+            site: site.into(),
+            programme: MANUAL.into(),
+            currency,
+            status: Status::Active,
+            balance,
+            held: Minor::ZERO,
+            initial: balance,
+            issued_at: 0,
+            expires_at: None,
+            use_at_most: None,
+            attributes: Vec::new(),
+        }
+    }
+
     /// Balance without live holds.
     #[must_use]
     pub fn available(&self) -> Minor {

@@ -46,6 +46,13 @@ impl Moment {
         self.date
     }
 
+    /// The local year, month 1 to 12 and day 1 to 31.
+    #[must_use]
+    pub fn ymd(&self) -> (i32, u8, u8) {
+        let small = |number: u32| u8::try_from(number).expect("INVARIANT: months and days are small");
+        (self.date.year(), small(self.date.month()), small(self.date.day()))
+    }
+
     /// 1 Monday to 7 Sunday.
     #[must_use]
     pub const fn weekday(&self) -> u8 {

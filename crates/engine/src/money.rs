@@ -293,6 +293,12 @@ impl Money {
         self.currency
     }
 
+    /// The currency, borrowed.
+    #[must_use]
+    pub const fn currency_ref(&self) -> &Currency {
+        &self.currency
+    }
+
     /// The sum.
     ///
     /// # Errors

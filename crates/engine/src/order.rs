@@ -166,6 +166,29 @@ impl fmt::Display for OrderError {
 impl core::error::Error for OrderError {}
 
 impl Order {
+    /// An order that is known by its total alone.
+    #[must_use]
+    pub fn of_total(site: &str, currency: Currency, total: Minor) -> Self {
+        Self {
+            id: None,
+            site: site.to_string(),
+            channel: None,
+            payment_method: None,
+            shipping_method: None,
+            currency,
+            total,
+            paid: Minor::ZERO,
+            totals: Totals::default(),
+            lines: None,
+            discounts: None,
+            billing: None,
+            ship_to: None,
+            customer: None,
+            placed_at: None,
+            attributes: Vec::new(),
+        }
+    }
+
     /// Checks every amount against its range and every sum against its parts, and fills `totals` in from the lines.
     ///
     /// # Errors

@@ -56,6 +56,18 @@ impl Rate {
 }
 
 impl Site {
+    /// A site with the usual policies and no exchange rates.
+    #[must_use]
+    pub fn new(id: &str, currency: Currency) -> Self {
+        Self {
+            id: id.into(),
+            currency,
+            order_of_use: OrderOfUse::AsEntered,
+            cards_max: CARDS_MAX_DEFAULT,
+            rates: Vec::new(),
+        }
+    }
+
     /// The recorded conversion of minor units, straight if it is recorded so, otherwise the inverse of the opposite
     /// one.
     ///

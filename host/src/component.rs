@@ -1,0 +1,377 @@
+//! Loading in stages: read, parse, check against the contract, compile, link, trial run. What comes out has been seen to
+//! describe itself, twice the same. Must not know programmes, orders or cards.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use giftcard_engine::value::{Named, is_code};
+use sha2::{Digest, Sha256};
+use wasmtime::component::{Component as Code, InstancePre};
+
+use crate::cache::CodeCache;
+use crate::contract::{CONTRACT, Fit, World, fit};
+use crate::error::{
+    CallError, CallFailure, CompileError, ContractError, HostError, LinkError, LoadError, ParseError, ReadCause, ReadError,
+    TrialCause, TrialError, Who, clip,
+};
+use crate::limits::Limits;
+use crate::sandbox::{Allocation, CallState, Sandbox, hex};
+use crate::settings::{Setting, described_settings};
+use crate::v0_1::bindings::exports::giftcard::rules::plugin::GuestIndices;
+use crate::v0_1::{self, ConditionPre, Needs, RulesPre};
+
+/// How a host is set up.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// What a call may cost.
+    pub limits: Limits,
+    /// Directory for compiled code, made if it is missing; private to the user. Without one every start compiles anew.
+    pub cache: Option<std::path::PathBuf>,
+    /// How many calls may run at once; more wait, at most [`Limits::wait_max`].
+    pub calls_max: u32,
+    /// Whether to reserve memory for all calls in advance. Where that fails the host goes on without.
+    pub pooling: bool,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
+        let calls_max = u32::try_from(cores.saturating_mul(4)).unwrap_or(64).clamp(16, 256);
+        Self { limits: Limits::default(), cache: None, calls_max, pooling: true }
+    }
+}
+
+/// Loads components. Cheap to clone, and shared by all that it has loaded; may be used from many threads at once.
+#[derive(Clone)]
+pub struct Host {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    sandbox: Sandbox,
+    cache: Option<CodeCache>,
+}
+
+/// What a component says of itself and what was seen of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// kebab-case, the same over all versions.
+    pub id: String,
+    /// Its semantic version.
+    pub version: String,
+    /// The version of the contract it was built against.
+    pub contract: String,
+    /// The world it fits.
+    pub world: World,
+    /// Title, for people.
+    pub title: String,
+    /// Summary, for people.
+    pub summary: String,
+    /// SHA-256 of the file, lower-case hex.
+    pub digest: String,
+    /// Bytes of the file.
+    pub size: usize,
+    /// What it imports; types alone ask for nothing.
+    pub imports: Vec<String>,
+    /// What a merchant can set.
+    pub settings: Vec<Setting>,
+    /// Code and meaning.
+    pub reject_codes: Vec<(String, String)>,
+    /// Parts of the order it reads.
+    pub needs: Vec<String>,
+    /// Whether it may answer with limits that several cards share.
+    pub shares_limits: bool,
+}
+
+impl Facts {
+    /// For errors.
+    #[must_use]
+    pub fn who(&self) -> Who {
+        Who { name: self.id.clone(), version: Some(self.version.clone()), digest: Some(self.digest.clone()) }
+    }
+}
+
+/// A loaded component.
+#[derive(Clone)]
+pub enum Component {
+    /// A rule that merchants bind to programmes.
+    Condition(Condition),
+    /// Rules that apply cards and split refunds.
+    Rules(Rules),
+}
+
+impl Component {
+    /// What it says of itself.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        match self {
+            Self::Condition(condition) => condition.facts(),
+            Self::Rules(rules) => rules.facts(),
+        }
+    }
+}
+
+/// A loaded component of the `condition-plugin` world. Cheap to clone.
+#[derive(Clone)]
+pub struct Condition(pub(crate) Arc<Loaded<ConditionPre>>);
+
+/// A loaded component of the `gift-card` world. Cheap to clone.
+#[derive(Clone)]
+pub struct Rules(pub(crate) Arc<Loaded<RulesPre>>);
+
+pub(crate) struct Loaded<P> {
+    pub(crate) host: Host,
+    pub(crate) facts: Facts,
+    pub(crate) needs: Needs,
+    pub(crate) pre: P,
+    pub(crate) plugin: (InstancePre<CallState>, GuestIndices),
+}
+
+impl<P> Loaded<P> {
+    pub(crate) fn error(&self, function: &'static str, failure: CallFailure) -> CallError {
+        CallError { who: self.facts.who(), function, failure }
+    }
+
+    pub(crate) fn sandbox(&self) -> &Sandbox {
+        self.host.sandbox()
+    }
+
+    /// Asks the component itself; each setting by itself has been checked before.
+    #[allow(clippy::type_complexity, reason = "problems inside a call")]
+    pub(crate) fn check_settings(&self, settings: &[Named]) -> Result<Result<(), Vec<(String, String)>>, CallError> {
+        let (instance, indices) = &self.plugin;
+        v0_1::check_settings(self.sandbox(), instance, indices, settings)
+            .map_err(|failure| self.error("check-settings", failure))
+    }
+}
+
+impl Condition {
+    /// What it says of itself.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.0.facts
+    }
+}
+
+impl Rules {
+    /// What they say of themselves.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.0.facts
+    }
+}
+
+impl Host {
+    /// A host with its own engine and limits.
+    ///
+    /// # Errors
+    /// [`HostError`] where the engine cannot be made, or the cache's directory is not private to this user.
+    pub fn new(config: HostConfig) -> Result<Self, HostError> {
+        let cache = config.cache.as_deref().map(CodeCache::open).transpose()?;
+        let sandbox = Sandbox::new(config.limits, config.calls_max.max(1), config.pooling)?;
+        Ok(Self { inner: Arc::new(Inner { sandbox, cache }) })
+    }
+
+    /// Names wasmtime's version and settings and what an instruction costs: with the component's digest, its settings
+    /// and the request, all that a result and its fuel depend on.
+    #[must_use]
+    pub fn engine_id(&self) -> &str {
+        self.sandbox().engine_id()
+    }
+
+    /// How instances get their memory.
+    #[must_use]
+    pub fn allocation(&self) -> &Allocation {
+        self.sandbox().allocation()
+    }
+
+    pub(crate) fn sandbox(&self) -> &Sandbox {
+        &self.inner.sandbox
+    }
+
+    /// Loads a component of either world from a file.
+    ///
+    /// # Errors
+    /// [`LoadError`], by stage.
+    pub fn load_file(&self, path: &Path) -> Result<Component, LoadError> {
+        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
+        let failed = |cause: ReadCause| {
+            LoadError::from(ReadError { who: Who { name: name.to_string(), ..Who::default() }, cause })
+        };
+        let size_max = self.sandbox().limits().component_bytes_max;
+        let file = File::open(path).map_err(|error| failed(error.into()))?;
+        let mut bytes = Vec::new();
+        // One byte more than allowed tells too large from just right, whatever the file's metadata says.
+        file.take(size_max as u64 + 1).read_to_end(&mut bytes).map_err(|error| failed(error.into()))?;
+        self.load(&name, &bytes)
+    }
+
+    /// Loads a component of either world. `name` stands in errors until the component has said its id.
+    ///
+    /// # Errors
+    /// [`LoadError`], by stage.
+    pub fn load(&self, name: &str, bytes: &[u8]) -> Result<Component, LoadError> {
+        let mut who = Who { name: name.to_string(), ..Who::default() };
+        let size_max = self.sandbox().limits().component_bytes_max;
+        if bytes.len() > size_max {
+            let cause = ReadCause::TooLarge { size: bytes.len() as u64, size_max };
+            return Err(ReadError { who, cause }.into());
+        }
+        let digest = hex(&Sha256::digest(bytes));
+        who.digest = Some(digest.clone());
+        let code = self.code(&who, &digest, bytes)?;
+        let imports = code.component_type().imports(self.sandbox().engine()).map(|(name, _)| name.to_string()).collect();
+        let linked = self.link(&who, &code)?;
+        let world = match ConditionPre::new(linked.clone()) {
+            Ok(_) => World::ConditionPlugin,
+            Err(_) => World::GiftCard,
+        };
+        let (facts, needs, plugin) = self.try_out(who, &linked, world, digest, bytes.len(), imports)?;
+        let link_error = |error: wasmtime::Error| LinkError { who: facts.who(), cause: format!("{error:#}") };
+        Ok(match world {
+            World::ConditionPlugin => {
+                let pre = ConditionPre::new(linked.clone()).map_err(link_error)?;
+                Component::Condition(Condition(Arc::new(Loaded { host: self.clone(), facts, needs, pre, plugin })))
+            }
+            World::GiftCard => {
+                let pre = RulesPre::new(linked.clone()).map_err(link_error)?;
+                Component::Rules(Rules(Arc::new(Loaded { host: self.clone(), facts, needs, pre, plugin })))
+            }
+        })
+    }
+
+    /// Loads a component that must fit the `condition-plugin` world.
+    ///
+    /// # Errors
+    /// [`LoadError`], by stage.
+    pub fn load_condition(&self, name: &str, bytes: &[u8]) -> Result<Condition, LoadError> {
+        match self.load(name, bytes)? {
+            Component::Condition(condition) => Ok(condition),
+            Component::Rules(rules) => Err(other_world(rules.facts(), World::ConditionPlugin)),
+        }
+    }
+
+    /// Loads a component that must fit the `gift-card` world.
+    ///
+    /// # Errors
+    /// [`LoadError`], by stage.
+    pub fn load_rules(&self, name: &str, bytes: &[u8]) -> Result<Rules, LoadError> {
+        match self.load(name, bytes)? {
+            Component::Rules(rules) => Ok(rules),
+            Component::Condition(condition) => Err(other_world(condition.facts(), World::GiftCard)),
+        }
+    }
+
+    /// Compiled code: from the cache, or parsed, compared with the contract, compiled and kept there.
+    fn code(&self, who: &Who, digest: &str, bytes: &[u8]) -> Result<Code, LoadError> {
+        let engine = self.sandbox().engine();
+        // INVARIANT: only what fitted the contract gets into the cache.
+        if let Some(code) = self.inner.cache.as_ref().and_then(|cache| cache.get(digest, self.engine_id()))
+            && let Ok(code) = deserialize(engine, &code)
+        {
+            return Ok(code);
+        }
+        match fit(bytes).map_err(|cause| ParseError { who: who.clone(), cause })? {
+            Fit::Fits => {}
+            Fit::Differs(world, differences) => {
+                let world = world.map(|world| format!("world `{world}` of {CONTRACT}"));
+                return Err(ContractError { who: who.clone(), world, differences }.into());
+            }
+        }
+        let code = Code::new(engine, bytes)
+            .map_err(|error| CompileError { who: who.clone(), cause: clip(&format!("{error:#}")) })?;
+        if let (Some(cache), Ok(serialized)) = (&self.inner.cache, code.serialize()) {
+            // Without it the next start is slower, and nothing else.
+            let _ = cache.put(digest, self.engine_id(), &serialized);
+        }
+        Ok(code)
+    }
+
+    fn link(&self, who: &Who, code: &Code) -> Result<InstancePre<CallState>, LoadError> {
+        v0_1::linker(self.sandbox())
+            .and_then(|linker| linker.instantiate_pre(code))
+            .map_err(|error| LinkError { who: who.clone(), cause: clip(&format!("{error:#}")) }.into())
+    }
+
+    /// The first calls, with every limit on.
+    #[allow(clippy::type_complexity, reason = "three results of one stage")]
+    fn try_out(
+        &self,
+        mut who: Who,
+        linked: &InstancePre<CallState>,
+        world: World,
+        digest: String,
+        size: usize,
+        imports: Vec<String>,
+    ) -> Result<(Facts, Needs, (InstancePre<CallState>, GuestIndices)), LoadError> {
+        let indices = GuestIndices::new(linked)
+            .map_err(|error| LinkError { who: who.clone(), cause: clip(&format!("{error:#}")) })?;
+        let describe = || v0_1::describe(self.sandbox(), linked, &indices);
+        let failed = |who: &Who, cause: TrialCause| LoadError::from(TrialError { who: who.clone(), cause });
+        let first = describe().map_err(|failure| failed(&who, failure.into()))?;
+        let second = describe().map_err(|failure| failed(&who, failure.into()))?;
+        if format!("{:?}", first.description) != format!("{:?}", second.description) {
+            return Err(failed(&who, TrialCause::NotDeterministic("what they answer")));
+        }
+        if first.fuel != second.fuel {
+            return Err(failed(&who, TrialCause::NotDeterministic("the fuel they use")));
+        }
+        let description = first.description;
+        let wrong = |who: &Who, problem: String| failed(who, TrialCause::Description(problem));
+        if !is_code(&description.id) {
+            return Err(wrong(&who, format!("the id `{}` is not kebab-case", clip(&description.id))));
+        }
+        who.name.clone_from(&description.id);
+        if let Err(error) = semver::Version::parse(&description.version) {
+            let version = clip(&description.version);
+            return Err(wrong(&who, format!("the version `{version}` is no semantic version: {error}")));
+        }
+        who.version = Some(description.version.clone());
+        let needs = Needs::of(&description.needs).map_err(|unknown| {
+            let known = Needs::NAMES.join(", ");
+            wrong(&who, format!("it needs `{}`, which this host does not know; known are {known}", clip(unknown)))
+        })?;
+        if world == World::GiftCard && description.shares_limits {
+            return Err(wrong(&who, "`shares-limits` is only for conditions".into()));
+        }
+        let mut codes = BTreeSet::new();
+        for code in &description.reject_codes {
+            if !is_code(&code.code) || !codes.insert(&code.code) {
+                return Err(wrong(&who, format!("the reject code `{}` is not kebab-case or stands twice", clip(&code.code))));
+            }
+        }
+        let settings = described_settings(&description.settings).map_err(|problem| wrong(&who, problem))?;
+        let facts = Facts {
+            id: description.id,
+            version: description.version,
+            contract: CONTRACT.to_string(),
+            world,
+            title: description.title,
+            summary: description.summary,
+            digest,
+            size,
+            imports,
+            settings,
+            reject_codes: description.reject_codes.into_iter().map(|code| (code.code, code.message)).collect(),
+            needs: description.needs,
+            shares_limits: description.shares_limits,
+        };
+        Ok((facts, needs, (linked.clone(), indices)))
+    }
+}
+
+fn other_world(facts: &Facts, wanted: World) -> LoadError {
+    let difference = format!("it fits the world `{}` instead", facts.world);
+    let world = Some(format!("world `{wanted}` of {CONTRACT}"));
+    ContractError { who: facts.who(), world, differences: vec![difference] }.into()
+}
+
+#[allow(unsafe_code, reason = "compiled code of our own")]
+fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime::Result<Code> {
+    // SAFETY: the bytes come from the host-private cache alone. See the invariant in `cache`: written by a host of this
+    // user, checked against their own checksum, keyed by the engine's compatibility hash.
+    unsafe { Code::deserialize(engine, code) }
+}

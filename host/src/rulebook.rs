@@ -1,0 +1,232 @@
+//! The rules and conditions of a shop, and the two questions they answer: what each card pays, and where a refund goes.
+//! Every answer of a component is checked by the engine before anybody sees it.
+
+use std::collections::BTreeMap;
+
+use giftcard_engine::check::{Broken, Evaluation, check_refund};
+use giftcard_engine::quote::{ConditionCall, ConditionFacts, ConditionFailure, Evaluator, Quote, QuoteError, QuoteRequest, quote};
+use giftcard_engine::redemption::{Decision, Request};
+use giftcard_engine::refund::{RefundRefused, RefundRequest, RefundShare, check_refund_request};
+use giftcard_engine::value::Named;
+use thiserror::Error;
+
+use crate::component::{Condition, Facts, Rules};
+use crate::error::{CallError, CallFailure};
+use crate::sandbox::Spent;
+use crate::settings::{SettingsError, check_each, with_defaults};
+use crate::v0_1;
+
+/// A set of rules and conditions. To swap one, make another rulebook: a request under way finishes with the one it
+/// started with. May be used from many threads at once; to use it from async code, call it on a thread that may block.
+#[derive(Clone)]
+pub struct Rulebook {
+    rules: Rules,
+    conditions: BTreeMap<String, Condition>,
+}
+
+/// One call of a component, for the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallRecord {
+    /// Its id.
+    pub component: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its file.
+    pub digest: String,
+    /// The function of the contract.
+    pub function: &'static str,
+    /// Fuel used; the same for the same request on the same engine. 0 where the call failed.
+    pub fuel: u64,
+    /// Bytes of linear memory at the end. 0 where the call failed.
+    pub memory_bytes: usize,
+    /// What it wrote for its author. Never part of a result.
+    pub log: Vec<String>,
+}
+
+/// A quote and what it cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quoted {
+    /// What each card pays.
+    pub quote: Quote,
+    /// Every call that was made, in order.
+    pub calls: Vec<CallRecord>,
+    /// See [`crate::Host::engine_id`].
+    pub engine: String,
+}
+
+/// A refund split and what it cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refunded {
+    /// One for each payment.
+    pub shares: Vec<RefundShare>,
+    /// Every call that was made, in order.
+    pub calls: Vec<CallRecord>,
+    /// See [`crate::Host::engine_id`].
+    pub engine: String,
+}
+
+/// Why there is no refund split.
+#[derive(Debug, Error)]
+pub enum RefundError {
+    /// The request is refused, before any component was asked.
+    #[error(transparent)]
+    Refused(#[from] RefundRefused),
+    /// The rules failed.
+    #[error(transparent)]
+    Rules(Box<CallError>),
+}
+
+impl Rulebook {
+    /// A rulebook without conditions.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self { rules, conditions: BTreeMap::new() }
+    }
+
+    /// Adds a condition under its id, in place of another version, and under `id@version`.
+    pub fn add(&mut self, condition: Condition) {
+        let facts = condition.facts();
+        let versioned = format!("{}@{}", facts.id, facts.version);
+        self.conditions.insert(facts.id.clone(), condition.clone());
+        self.conditions.insert(versioned, condition);
+    }
+
+    /// Other rules instead.
+    pub fn set_rules(&mut self, rules: Rules) {
+        self.rules = rules;
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The condition of this name: an id, or `id@version`.
+    #[must_use]
+    pub fn condition(&self, name: &str) -> Option<&Condition> {
+        self.conditions.get(name)
+    }
+
+    /// The current version of every condition, by id.
+    pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        self.conditions.iter().filter(|(name, condition)| **name == condition.facts().id).map(|(_, condition)| condition)
+    }
+
+    /// Whether settings fit a condition: each one by itself, then all of them together, by the condition itself.
+    ///
+    /// # Errors
+    /// [`SettingsError`] with every problem.
+    pub fn check_settings(&self, plugin: &str, settings: &[Named]) -> Result<(), SettingsError> {
+        let condition =
+            self.conditions.get(plugin).ok_or_else(|| SettingsError::UnknownPlugin(plugin.to_string()))?;
+        let facts = condition.facts();
+        check_each(&facts.settings, settings).map_err(SettingsError::Problems)?;
+        let settings = with_defaults(&facts.settings, settings);
+        condition.0.check_settings(&settings).map_err(Box::new)?.map_err(SettingsError::Problems)
+    }
+
+    /// What each card pays. A quote protects nothing; a redemption asks again.
+    ///
+    /// # Errors
+    /// [`QuoteError::Input`] for a request that contradicts itself, [`QuoteError::Rules`] where the rules failed or broke
+    /// a guarantee, or the host is busy. A failing condition is no error: it counts as its binding says.
+    pub fn quote(&self, request: &QuoteRequest, explain: bool) -> Result<Quoted, QuoteError<Box<CallError>>> {
+        let mut run = Run { book: self, calls: Vec::new() };
+        match quote(request, &mut run, explain) {
+            Ok(quote) => Ok(Quoted { quote, calls: run.calls, engine: self.engine() }),
+            Err(QuoteError::Broken(broken)) => Err(QuoteError::Rules(Box::new(self.rules.0.error("apply", broken.into())))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the rules answer to a request in bare amounts, checked. For hosts that bring their own conditions.
+    ///
+    /// # Errors
+    /// [`CallError`] where the rules failed or broke a guarantee.
+    pub fn apply(&self, request: &Request, explain: bool) -> Result<(Decision, CallRecord), Box<CallError>> {
+        let loaded = &self.rules.0;
+        let (decision, spent) = v0_1::apply(loaded.sandbox(), &loaded.pre, request, &[], explain)
+            .map_err(|failure| Box::new(loaded.error("apply", failure)))?;
+        giftcard_engine::check::check_decision(request, &decision)
+            .map_err(|broken| Box::new(loaded.error("apply", broken.into())))?;
+        Ok((decision, record(&loaded.facts, "apply", spent)))
+    }
+
+    /// Where a refund goes.
+    ///
+    /// # Errors
+    /// [`RefundError::Refused`] for more than is refundable, [`RefundError::Rules`] where the rules failed or broke a
+    /// guarantee.
+    pub fn refund(&self, request: &RefundRequest) -> Result<Refunded, RefundError> {
+        check_refund_request(request)?;
+        let loaded = &self.rules.0;
+        let failed = |failure: CallFailure| RefundError::Rules(Box::new(loaded.error("refund", failure)));
+        let (shares, spent) = v0_1::refund(loaded.sandbox(), &loaded.pre, request, &[]).map_err(failed)?;
+        check_refund(request, &shares).map_err(|broken: Broken| failed(broken.into()))?;
+        Ok(Refunded { shares, calls: vec![record(&loaded.facts, "refund", spent)], engine: self.engine() })
+    }
+
+    fn engine(&self) -> String {
+        self.rules.0.host.engine_id().to_string()
+    }
+}
+
+fn record(facts: &Facts, function: &'static str, spent: Spent) -> CallRecord {
+    CallRecord {
+        component: facts.id.clone(),
+        version: facts.version.clone(),
+        digest: facts.digest.clone(),
+        function,
+        fuel: spent.fuel,
+        memory_bytes: spent.memory_bytes,
+        log: spent.log,
+    }
+}
+
+/// One question under way.
+struct Run<'a> {
+    book: &'a Rulebook,
+    calls: Vec<CallRecord>,
+}
+
+impl Evaluator for Run<'_> {
+    type Error = Box<CallError>;
+
+    fn facts(&self, plugin: &str) -> Option<ConditionFacts<'_>> {
+        let facts = self.book.conditions.get(plugin)?.facts();
+        Some(ConditionFacts { shares_limits: facts.shares_limits, reject_codes: &facts.reject_codes })
+    }
+
+    fn evaluate(&mut self, call: &ConditionCall<'_>) -> Result<Result<Evaluation, ConditionFailure>, Self::Error> {
+        let loaded = match self.book.conditions.get(call.plugin) {
+            Some(condition) => &condition.0,
+            None => {
+                let message = format!("`{}` is not among the loaded condition plugins", call.plugin);
+                return Ok(Err(ConditionFailure { code: "unknown-plugin".into(), message }));
+            }
+        };
+        let settings = with_defaults(&loaded.facts.settings, call.settings);
+        match v0_1::evaluate(loaded.sandbox(), &loaded.pre, &loaded.needs, call, &settings) {
+            Ok((evaluation, spent)) => {
+                self.calls.push(record(&loaded.facts, "evaluate", spent));
+                Ok(Ok(evaluation))
+            }
+            // Not a decision: the request as a whole is to be sent again.
+            Err(failure) if failure.is_busy() => Err(Box::new(loaded.error("evaluate", failure))),
+            Err(failure) => {
+                self.calls.push(record(&loaded.facts, "evaluate", Spent::default()));
+                let error = loaded.error("evaluate", failure);
+                Ok(Err(ConditionFailure { code: error.failure.code().to_string(), message: error.to_string() }))
+            }
+        }
+    }
+
+    fn apply(&mut self, request: &Request, explain: bool) -> Result<Decision, Self::Error> {
+        let loaded = &self.book.rules.0;
+        let (decision, spent) = v0_1::apply(loaded.sandbox(), &loaded.pre, request, &[], explain)
+            .map_err(|failure| Box::new(loaded.error("apply", failure)))?;
+        self.calls.push(record(&loaded.facts, "apply", spent));
+        Ok(decision)
+    }
+}

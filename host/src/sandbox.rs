@@ -1,0 +1,392 @@
+//! The engine, and one fresh instance per call with every limit on. The only file that makes stores. Must not know what
+//! a component is for.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::{Instance, InstancePre};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolConcurrencyLimitError, PoolingAllocationConfig,
+    ResourceLimiter, Store, Trap,
+};
+
+use crate::error::{CallFailure, HostError, clip};
+use crate::limits::{EPOCH_TICK, Limits};
+
+/// How instances get their memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Allocation {
+    /// From slots reserved in advance.
+    Pooling,
+    /// From the system, call by call: slower. Used where the pool could not be reserved.
+    OnDemand {
+        /// Why there is no pool.
+        reason: String,
+    },
+}
+
+/// What a sandboxed call cost, and what it wrote for its author.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spent {
+    pub(crate) fuel: u64,
+    pub(crate) memory_bytes: usize,
+    pub(crate) log: Vec<String>,
+}
+
+/// The engine and its limits.
+pub(crate) struct Sandbox {
+    engine: Engine,
+    limits: Limits,
+    permits: Permits,
+    allocation: Allocation,
+    engine_id: String,
+    _ticker: Ticker,
+}
+
+impl Sandbox {
+    /// `calls_max` is how many calls may run at once; more wait.
+    pub(crate) fn new(limits: Limits, calls_max: u32, pooling: bool) -> Result<Self, HostError> {
+        let (engine, allocation) = allocate(&limits, calls_max, pooling)?;
+        let engine_id = engine_id(&engine);
+        let ticker = Ticker::start(&engine)?;
+        Ok(Self { engine, limits, permits: Permits::new(calls_max), allocation, engine_id, _ticker: ticker })
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn allocation(&self) -> &Allocation {
+        &self.allocation
+    }
+
+    /// Names everything that fuel and results depend on beside the component and its input: wasmtime's version and
+    /// settings, and what an instruction costs.
+    pub(crate) fn engine_id(&self) -> &str {
+        &self.engine_id
+    }
+
+    /// One call in a fresh instance, thrown away afterwards. INVARIANT: whatever the component does, this returns
+    /// within the deadline, and the next call starts from nothing.
+    pub(crate) fn call<T>(
+        &self,
+        component: &InstancePre<CallState>,
+        run: impl FnOnce(&mut Store<CallState>, &Instance) -> wasmtime::Result<T>,
+    ) -> Result<(T, Spent), CallFailure> {
+        let _permit = self.permits.take(&self.limits)?;
+        let mut store = Store::new(&self.engine, CallState::new(&self.limits));
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(self.limits.answer_bytes_max);
+        store.set_epoch_deadline(self.deadline_ticks());
+        let result = store
+            .set_fuel(self.limits.fuel_max)
+            .and_then(|()| component.instantiate(&mut store))
+            .and_then(|instance| run(&mut store, &instance));
+        match result {
+            Ok(value) => {
+                let left = store.get_fuel().unwrap_or(0);
+                let state = store.into_data();
+                let fuel = self.limits.fuel_max.saturating_sub(left);
+                Ok((value, Spent { fuel, memory_bytes: state.limiter.memory_bytes, log: state.log.lines }))
+            }
+            Err(error) => Err(self.failure(&error, store.data())),
+        }
+    }
+
+    fn deadline_ticks(&self) -> u64 {
+        let ticks = self.limits.deadline.as_nanos().div_ceil(EPOCH_TICK.as_nanos());
+        // The current tick has begun already.
+        u64::try_from(ticks).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    fn failure(&self, error: &wasmtime::Error, state: &CallState) -> CallFailure {
+        let limits = &self.limits;
+        if error.is::<LogFlood>() {
+            return CallFailure::LogFlood { log_lines_max: limits.log_lines_max };
+        }
+        if error.is::<PoolConcurrencyLimitError>() {
+            return CallFailure::Busy { why: "no sandbox is free".into() };
+        }
+        // wasmtime keeps the type of this one to itself.
+        if format!("{:#}", error).contains("fuel allocated for hostcalls") {
+            return CallFailure::AnswerTooLarge { answer_bytes_max: limits.answer_bytes_max };
+        }
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::OutOfFuel) => CallFailure::OutOfFuel { fuel_max: limits.fuel_max },
+            Some(Trap::Interrupt) => {
+                CallFailure::Busy { why: format!("not done within {} ms", limits.deadline.as_millis()) }
+            }
+            // Whatever a component does when it gets no memory, this is why.
+            _ if state.limiter.denied => CallFailure::OutOfMemory { memory_bytes_max: limits.memory_bytes_max },
+            Some(Trap::StackOverflow) => CallFailure::StackExhausted,
+            _ => CallFailure::Trap { message: trap_message(error) },
+        }
+    }
+}
+
+/// The reason and the innermost functions, without addresses that say nothing to an author.
+fn trap_message(error: &wasmtime::Error) -> String {
+    const FRAMES_MAX: usize = 8;
+    let mut message = clip(&error.root_cause().to_string());
+    if let Some(trace) = error.downcast_ref::<wasmtime::WasmBacktrace>() {
+        let names = trace.frames().iter().filter_map(|frame| frame.func_name()).take(FRAMES_MAX);
+        let names: Vec<String> = names.map(|name| clip(&author_name(name))).collect();
+        if !names.is_empty() {
+            message.push_str(&format!(", in {}", names.join(" < ")));
+        }
+    }
+    message
+}
+
+/// A function's name as its author wrote it, without the hash of a Rust symbol.
+fn author_name(name: &str) -> String {
+    let name = name.split("::h").next().unwrap_or(name);
+    name.to_string()
+}
+
+/// The fastest allocation that this machine gives.
+fn allocate(limits: &Limits, calls_max: u32, pooling: bool) -> Result<(Engine, Allocation), HostError> {
+    let mut reason = "asked for".to_string();
+    if pooling {
+        // Wiping kept pages pays only where the kernel can tell which ones were touched (Linux 6.7 and newer).
+        let kept = engine(limits, Some(pool(limits, calls_max, true)));
+        match kept.or_else(|_| engine(limits, Some(pool(limits, calls_max, false)))) {
+            Ok(engine) => return Ok((engine, Allocation::Pooling)),
+            // Most often the address space is too small for the reservations.
+            Err(error) => reason = format!("{error:#}"),
+        }
+    }
+    let engine = engine(limits, None).map_err(|error| HostError::Engine(format!("{error:#}")))?;
+    Ok((engine, Allocation::OnDemand { reason }))
+}
+
+fn engine(limits: &Limits, pool: Option<PoolingAllocationConfig>) -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config.wasm_component_model(true).concurrency_support(false);
+    // The same request gives the same bytes and the same fuel, on every machine.
+    config.cranelift_nan_canonicalization(true).wasm_relaxed_simd(false).consume_fuel(true);
+    config.wasm_memory64(false).epoch_interruption(true).max_wasm_stack(limits.stack_bytes_max);
+    if let Some(pool) = pool {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    }
+    Engine::new(&config)
+}
+
+fn pool(limits: &Limits, calls_max: u32, keep_resident: bool) -> PoolingAllocationConfig {
+    /// A component is its own module and a few small ones that adapt it; one of another language can have dozens.
+    const CORE_INSTANCES_PER_CALL: u32 = 64;
+    const MEMORIES_PER_CALL: u32 = 2;
+    const TABLES_PER_CALL: u32 = 4;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(calls_max)
+        .total_core_instances(calls_max.saturating_mul(CORE_INSTANCES_PER_CALL))
+        .max_core_instances_per_component(CORE_INSTANCES_PER_CALL)
+        .total_memories(calls_max.saturating_mul(MEMORIES_PER_CALL))
+        .max_memories_per_component(MEMORIES_PER_CALL)
+        .total_tables(calls_max.saturating_mul(TABLES_PER_CALL))
+        .max_tables_per_component(TABLES_PER_CALL)
+        .table_elements(limits.table_elements_max)
+        .max_memory_size(limits.memory_bytes_max)
+        .max_unused_warm_slots(calls_max);
+    if keep_resident {
+        pool.linear_memory_keep_resident(2 << 20).table_keep_resident(64 << 10).pagemap_scan(Enabled::Yes);
+    }
+    pool
+}
+
+fn engine_id(engine: &Engine) -> String {
+    struct Sha(Sha256);
+    impl Hasher for Sha {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+        fn finish(&self) -> u64 {
+            0
+        }
+    }
+    let mut sha = Sha(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut sha);
+    sha.0.update(concat!("giftcard-host ", env!("CARGO_PKG_VERSION"), ", default fuel costs"));
+    hex(&sha.0.finalize()[..16])
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a store knows of its call.
+pub(crate) struct CallState {
+    limiter: Limiter,
+    pub(crate) log: Log,
+}
+
+impl CallState {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            limiter: Limiter {
+                memory_bytes: 0,
+                memory_bytes_max: limits.memory_bytes_max,
+                table_elements: 0,
+                table_elements_max: limits.table_elements_max,
+                denied: false,
+            },
+            log: Log {
+                lines: Vec::new(),
+                written: 0,
+                bytes_left: limits.log_bytes_max,
+                lines_max: limits.log_lines_max,
+            },
+        }
+    }
+}
+
+/// Sums over all memories and tables of a call; wasmtime's own limits hold for each one.
+struct Limiter {
+    memory_bytes: usize,
+    memory_bytes_max: usize,
+    table_elements: usize,
+    table_elements_max: usize,
+    denied: bool,
+}
+
+impl Limiter {
+    fn grow(sum: &mut usize, max: usize, current: usize, desired: usize) -> bool {
+        let grown = sum.saturating_add(desired.saturating_sub(current));
+        if grown > max {
+            return false;
+        }
+        *sum = grown;
+        true
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let allowed = Self::grow(&mut self.memory_bytes, self.memory_bytes_max, current, desired);
+        self.denied |= !allowed;
+        Ok(allowed)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let allowed = Self::grow(&mut self.table_elements, self.table_elements_max, current, desired);
+        self.denied |= !allowed;
+        Ok(allowed)
+    }
+}
+
+/// What a component wrote for its author.
+pub(crate) struct Log {
+    lines: Vec<String>,
+    written: usize,
+    bytes_left: usize,
+    lines_max: usize,
+}
+
+/// Too many lines.
+#[derive(Debug)]
+pub(crate) struct LogFlood;
+
+impl fmt::Display for LogFlood {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("too many lines of log")
+    }
+}
+
+impl std::error::Error for LogFlood {}
+
+impl Log {
+    /// Keeps the line as far as there is room. The text is the guest's: control characters are taken out.
+    pub(crate) fn write(&mut self, level: &str, message: &str) -> Result<(), LogFlood> {
+        self.written += 1;
+        if self.written > self.lines_max {
+            return Err(LogFlood);
+        }
+        if self.bytes_left > 0 {
+            let mut line = format!("{level}: ");
+            line.extend(message.chars().filter(|c| !c.is_control()).take(self.bytes_left));
+            self.bytes_left = self.bytes_left.saturating_sub(line.len());
+            self.lines.push(line);
+        }
+        Ok(())
+    }
+}
+
+/// Bounds how many calls run at once: a pool answers exhaustion with an error, waiting is up to us.
+struct Permits {
+    free: Mutex<u32>,
+    given_back: Condvar,
+}
+
+struct Permit<'a>(&'a Permits);
+
+impl Permits {
+    fn new(count: u32) -> Self {
+        Self { free: Mutex::new(count), given_back: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, u32> {
+        // A number is never half changed, even if a holder panicked.
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, limits: &Limits) -> Result<Permit<'_>, CallFailure> {
+        let mut free = self.lock();
+        if *free == 0 {
+            let until = Instant::now() + limits.wait_max;
+            while *free == 0 {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(CallFailure::Busy { why: "all sandboxes are in use".into() });
+                }
+                free = self.given_back.wait_timeout(free, left).unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+        *free -= 1;
+        Ok(Permit(self))
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        *self.0.lock() += 1;
+        self.0.given_back.notify_one();
+    }
+}
+
+/// Moves the engine's epoch on, so that deadlines pass. Stops with the sandbox.
+struct Ticker {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(engine: &Engine) -> Result<Self, HostError> {
+        let engine = engine.weak();
+        let (stop, stopped) = channel::<()>();
+        let thread = std::thread::Builder::new().name("giftcard-epoch".into()).spawn(move || {
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(EPOCH_TICK) {
+                let Some(engine) = engine.upgrade() else { return };
+                engine.increment_epoch();
+            }
+        });
+        Ok(Self { stop: Some(stop), thread: Some(thread.map_err(HostError::Thread)?) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Version 0.1 of the contract: the generated bindings, and the way from the engine's records to the contract's and
+//! back. Every number is checked both ways here. Must not decide anything.
+
+mod condition;
+mod redemption;
+
+pub(crate) use condition::{ConditionPre, Needs, evaluate};
+pub(crate) use redemption::{RulesPre, apply, refund};
+
+use giftcard_engine::check::Broken;
+use giftcard_engine::money::{Currency, MINOR_MAX, Minor, Money, Ratio};
+use giftcard_engine::value::{Named, Reject, Step, Value};
+use wasmtime::component::{HasSelf, InstancePre, Linker};
+
+use crate::error::{CallFailure, clip};
+use crate::sandbox::{CallState, LogFlood, Sandbox, Spent};
+use bindings::exports::giftcard::rules::plugin as wit_plugin;
+use bindings::giftcard::rules::{log, types};
+
+/// Generated from `wit/`.
+#[allow(missing_docs, unreachable_pub, unsafe_code, unused_variables, clippy::all, reason = "generated")]
+pub(crate) mod bindings {
+    wasmtime::component::bindgen!({
+        inline: "
+            package giftcard:host;
+            world every-world {
+                import giftcard:rules/log@0.1.0;
+                export giftcard:rules/plugin@0.1.0;
+                export giftcard:rules/condition@0.1.0;
+                export giftcard:rules/redemption@0.1.0;
+            }
+        ",
+        path: "../wit/0.1",
+        world: "giftcard:host/every-world",
+        ownership: Borrowing { duplicate_if_necessary: true },
+        imports: { "giftcard:rules/log.write": trappable },
+    });
+}
+
+/// What a component is given to import: the log, and nothing else.
+pub(crate) fn linker(sandbox: &Sandbox) -> wasmtime::Result<Linker<CallState>> {
+    let mut linker = Linker::new(sandbox.engine());
+    log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    types::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    Ok(linker)
+}
+
+impl types::Host for CallState {}
+
+impl log::Host for CallState {
+    fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        let level = match level {
+            log::Level::Debug => "debug",
+            log::Level::Info => "info",
+            log::Level::Warn => "warn",
+        };
+        self.log.write(level, &message).map_err(|flood: LogFlood| wasmtime::Error::new(flood))
+    }
+}
+
+/// What `describe` answered, in the host's own words.
+pub(crate) struct Described {
+    pub(crate) description: wit_plugin::Description,
+    pub(crate) fuel: u64,
+}
+
+/// Asks a component to describe itself.
+pub(crate) fn describe(
+    sandbox: &Sandbox,
+    component: &InstancePre<CallState>,
+    indices: &wit_plugin::GuestIndices,
+) -> Result<Described, CallFailure> {
+    let (description, spent) = sandbox.call(component, |store, instance| {
+        indices.load(&mut *store, instance)?.call_describe(store)
+    })?;
+    Ok(Described { description, fuel: spent.fuel })
+}
+
+/// Asks a component whether settings make sense together. Inner error: setting and message of each problem.
+#[allow(clippy::type_complexity, reason = "problems inside a call inside a sandbox")]
+pub(crate) fn check_settings(
+    sandbox: &Sandbox,
+    component: &InstancePre<CallState>,
+    indices: &wit_plugin::GuestIndices,
+    settings: &[Named],
+) -> Result<Result<(), Vec<(String, String)>>, CallFailure> {
+    let pool = TextPool::of_named(settings);
+    let settings = named_to_wit(settings, &pool);
+    let (answer, _) = sandbox.call(component, |store, instance| {
+        indices.load(&mut *store, instance)?.call_check_settings(store, &settings)
+    })?;
+    Ok(answer.map_err(|problems| {
+        problems.into_iter().map(|problem| (clip(&problem.setting), clip(&problem.message))).collect()
+    }))
+}
+
+/// Lists of borrowed texts, which the bindings take as slices of slices.
+pub(crate) struct TextPool<'a>(Vec<Vec<&'a str>>);
+
+impl<'a> TextPool<'a> {
+    fn of_named(named: &'a [Named]) -> Self {
+        let texts = |named: &'a Named| match &named.value {
+            Value::Texts(texts) => texts.iter().map(String::as_str).collect(),
+            _ => Vec::new(),
+        };
+        Self(named.iter().map(texts).collect())
+    }
+}
+
+fn currency_to_wit(currency: &Currency) -> types::CurrencyParam<'_> {
+    types::CurrencyParam { code: currency.code(), exponent: currency.exponent() }
+}
+
+fn ratio_to_wit(ratio: Ratio) -> types::Ratio {
+    types::Ratio { numerator: ratio.numerator(), denominator: ratio.denominator() }
+}
+
+fn named_to_wit<'a>(named: &'a [Named], pool: &'a TextPool<'a>) -> Vec<types::NamedParam<'a>> {
+    let value = |value: &'a Value, texts: &'a [&'a str]| match value {
+        Value::Flag(flag) => types::ValueParam::Flag(*flag),
+        Value::Integer(integer) => types::ValueParam::Integer(*integer),
+        Value::Money(money) => types::ValueParam::Money(types::MoneyParam {
+            amount: money.amount().get(),
+            currency: currency_to_wit(money.currency_ref()),
+        }),
+        Value::Text(text) => types::ValueParam::Text(text),
+        Value::Texts(_) => types::ValueParam::Texts(texts),
+    };
+    named
+        .iter()
+        .zip(&pool.0)
+        .map(|(named, texts)| types::NamedParam { name: &named.name, value: value(&named.value, texts) })
+        .collect()
+}
+
+/// INVARIANT: what a component answers is within ±(2^53 - 1) or refused.
+fn minor(name: &str, amount: i64) -> Result<Minor, Broken> {
+    Minor::new(amount).map_err(|_| out_of_range(name, amount))
+}
+
+fn out_of_range(name: &str, number: i64) -> Broken {
+    Broken { rule: "number-out-of-range", card: None, detail: format!("`{name}` is {number}, beyond 2^53 - 1") }
+}
+
+fn value_from_wit(value: types::ValueResult) -> Result<Value, Broken> {
+    Ok(match value {
+        types::ValueResult::Flag(flag) => Value::Flag(flag),
+        types::ValueResult::Integer(integer) if integer.unsigned_abs() > MINOR_MAX.unsigned_abs() => {
+            return Err(out_of_range("integer", integer));
+        }
+        types::ValueResult::Integer(integer) => Value::Integer(integer),
+        types::ValueResult::Money(money) => {
+            let currency = Currency::new(&money.currency.code, money.currency.exponent).map_err(|_| Broken {
+                rule: "bad-currency",
+                card: None,
+                detail: format!("`{}` is no currency", clip(&money.currency.code)),
+            })?;
+            Value::Money(Money::new(minor("money", money.amount)?, currency))
+        }
+        types::ValueResult::Text(text) => Value::Text(text),
+        types::ValueResult::Texts(texts) => Value::Texts(texts),
+    })
+}
+
+fn reject_from_wit(reject: types::Reject) -> Result<Reject, Broken> {
+    let arguments = reject.arguments.into_iter().map(|named| {
+        Ok(Named { name: named.name, value: value_from_wit(named.value)? })
+    });
+    Ok(Reject { code: reject.code, message: reject.message, arguments: arguments.collect::<Result<_, _>>()? })
+}
+
+fn step_from_wit(step: types::Step) -> Step {
+    Step {
+        card: step.card.map(|card| card as usize),
+        check: step.check,
+        passed: step.passed,
+        seen: step.seen,
+        needed: step.needed,
+    }
+}
+
+fn failure_from_wit(failure: &types::Failure) -> CallFailure {
+    CallFailure::Failed { code: clip(&failure.code), message: clip(&failure.message) }
+}
+
+/// Calls and keeps what was spent beside the answer.
+type Answered<T> = Result<(T, Spent), CallFailure>;
+
