@@ -50,6 +50,11 @@ pub(crate) enum Fit {
 /// # Errors
 /// What the parser says of bytes that are no component.
 pub(crate) fn fit(bytes: &[u8]) -> Result<Fit, String> {
+    match bytes.get(..8) {
+        Some(b"\0asm\x0d\0\x01\0") => {}
+        Some(b"\0asm\x01\0\0\0") => return Err("it is a core module; turn it into a component first".into()),
+        _ => return Err("it does not begin like a WebAssembly component".into()),
+    }
     let (found, world) = match decode(bytes) {
         Ok(DecodedWasm::Component(resolve, world)) => (resolve, world),
         Ok(DecodedWasm::WitPackage(..)) => return Err("it is a WIT package, not a component".into()),

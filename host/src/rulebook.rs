@@ -172,6 +172,21 @@ impl Rulebook {
     }
 }
 
+impl Condition {
+    /// What the condition answers to one question, unchecked: for its author. Settings it was not given get their
+    /// defaults.
+    ///
+    /// # Errors
+    /// [`CallError`] where it failed.
+    pub fn evaluate(&self, call: &ConditionCall<'_>) -> Result<(Evaluation, CallRecord), Box<CallError>> {
+        let loaded = &self.0;
+        let settings = with_defaults(&loaded.facts.settings, call.settings);
+        let (evaluation, spent) = v0_1::evaluate(loaded.sandbox(), &loaded.pre, &loaded.needs, call, &settings)
+            .map_err(|failure| Box::new(loaded.error("evaluate", failure)))?;
+        Ok((evaluation, record(&loaded.facts, "evaluate", spent)))
+    }
+}
+
 fn record(facts: &Facts, function: &'static str, spent: Spent) -> CallRecord {
     CallRecord {
         component: facts.id.clone(),
@@ -199,24 +214,19 @@ impl Evaluator for Run<'_> {
     }
 
     fn evaluate(&mut self, call: &ConditionCall<'_>) -> Result<Result<Evaluation, ConditionFailure>, Self::Error> {
-        let loaded = match self.book.conditions.get(call.plugin) {
-            Some(condition) => &condition.0,
-            None => {
-                let message = format!("`{}` is not among the loaded condition plugins", call.plugin);
-                return Ok(Err(ConditionFailure { code: "unknown-plugin".into(), message }));
-            }
+        let Some(condition) = self.book.conditions.get(call.plugin) else {
+            let message = format!("`{}` is not among the loaded condition plugins", call.plugin);
+            return Ok(Err(ConditionFailure { code: "unknown-plugin".into(), message }));
         };
-        let settings = with_defaults(&loaded.facts.settings, call.settings);
-        match v0_1::evaluate(loaded.sandbox(), &loaded.pre, &loaded.needs, call, &settings) {
-            Ok((evaluation, spent)) => {
-                self.calls.push(record(&loaded.facts, "evaluate", spent));
+        match condition.evaluate(call) {
+            Ok((evaluation, record)) => {
+                self.calls.push(record);
                 Ok(Ok(evaluation))
             }
             // Not a decision: the request as a whole is to be sent again.
-            Err(failure) if failure.is_busy() => Err(Box::new(loaded.error("evaluate", failure))),
-            Err(failure) => {
-                self.calls.push(record(&loaded.facts, "evaluate", Spent::default()));
-                let error = loaded.error("evaluate", failure);
+            Err(error) if error.failure.is_busy() => Err(error),
+            Err(error) => {
+                self.calls.push(record(condition.facts(), "evaluate", Spent::default()));
                 Ok(Err(ConditionFailure { code: error.failure.code().to_string(), message: error.to_string() }))
             }
         }

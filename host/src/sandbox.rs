@@ -138,8 +138,10 @@ fn trap_message(error: &wasmtime::Error) -> String {
     const FRAMES_MAX: usize = 8;
     let mut message = clip(&error.root_cause().to_string());
     if let Some(trace) = error.downcast_ref::<wasmtime::WasmBacktrace>() {
-        let names = trace.frames().iter().filter_map(|frame| frame.func_name()).take(FRAMES_MAX);
-        let names: Vec<String> = names.map(|name| clip(&author_name(name))).collect();
+        let mut names: Vec<String> = trace.frames().iter().filter_map(|frame| frame.func_name()).map(author_name).collect();
+        // A recursion is one name.
+        names.dedup();
+        names.truncate(FRAMES_MAX);
         if !names.is_empty() {
             message.push_str(&format!(", in {}", names.join(" < ")));
         }
@@ -149,8 +151,7 @@ fn trap_message(error: &wasmtime::Error) -> String {
 
 /// A function's name as its author wrote it, without the hash of a Rust symbol.
 fn author_name(name: &str) -> String {
-    let name = name.split("::h").next().unwrap_or(name);
-    name.to_string()
+    clip(&format!("{:#}", rustc_demangle::demangle(name)))
 }
 
 /// The fastest allocation that this machine gives.

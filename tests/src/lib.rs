@@ -1,1 +1,8 @@
-//! What the test programs share: the naive second implementation of the rules and the generator of random orders.
+//! What the test programs share: the naive second implementation of the rules, the generator of random orders, and a
+//! host without a sandbox. Holds no test of its own.
+
+pub mod harness;
+pub mod naive;
+pub mod native;
+pub mod orders;
+pub mod random;

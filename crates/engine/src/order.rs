@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::moment::Moment;
-use crate::money::{Currency, Minor};
-use crate::value::Named;
+use crate::money::{Currency, MINOR_MAX, Minor};
+use crate::value::{Named, Value};
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -189,12 +189,13 @@ impl Order {
         }
     }
 
-    /// Checks every amount against its range and every sum against its parts, and fills `totals` in from the lines.
+    /// Checks every amount against its range and every sum against its parts. Returns the sums by part, worked out
+    /// from the lines where there are any.
     ///
     /// # Errors
     /// [`OrderError`] for a negative amount, tax above its amount, lines that do not add up to the total to the
     /// minor unit, or totals that disagree with the lines.
-    pub fn check(&mut self) -> Result<(), OrderError> {
+    pub fn check(&self) -> Result<Totals, OrderError> {
         let not_negative = |path: &str, amount: Minor| match amount.is_negative() {
             true => Err(self.error(path, format!("{} is negative; it must be at least 0", self.show(amount)))),
             false => Ok(()),
@@ -225,18 +226,23 @@ impl Order {
                     self.error(&path("tax"), format!("is more than the line's total {}", self.show(line.total)))
                 );
             }
-            if line.quantity_milli < 0 {
-                return Err(self.error(&path("quantity"), "is negative; it must be at least 0".to_string()));
+            if !(0..=MINOR_MAX).contains(&line.quantity_milli) {
+                return Err(self.error(&path("quantity"), "must be at least 0, and at most 2^53 - 1 thousandths".into()));
             }
+            check_attributes(&path("attributes"), &line.attributes)?;
+        }
+        check_attributes("attributes", &self.attributes)?;
+        if let Some(customer) = &self.customer {
+            check_attributes("customer.attributes", &customer.attributes)?;
+            not_negative("customer.spent", customer.spent.unwrap_or_default())?;
         }
         if totals.tax > Some(self.total) {
             return Err(self.error("totals.tax", format!("is more than the order's total {}", self.show(self.total))));
         }
-        self.totals = match &self.lines {
-            Some(lines) => self.totals_of(lines)?,
-            None => self.totals_without_lines()?,
-        };
-        Ok(())
+        match &self.lines {
+            Some(lines) => self.totals_of(lines),
+            None => self.totals_without_lines(),
+        }
     }
 
     fn totals_of(&self, lines: &[Line]) -> Result<Totals, OrderError> {
@@ -318,4 +324,18 @@ impl Order {
     fn error(&self, path: &str, problem: String) -> OrderError {
         OrderError { path: path.to_string(), problem }
     }
+}
+
+/// Numbers beyond 2^53 - 1 do not cross to components, and a name stands for one value.
+pub(crate) fn check_attributes(path: &str, attributes: &[Named]) -> Result<(), OrderError> {
+    for (index, named) in attributes.iter().enumerate() {
+        let error = |problem: &str| OrderError { path: format!("{path}.{}", named.name), problem: problem.to_string() };
+        if attributes[..index].iter().any(|earlier| earlier.name == named.name) {
+            return Err(error("stands twice"));
+        }
+        if matches!(&named.value, Value::Integer(integer) if integer.unsigned_abs() > MINOR_MAX.unsigned_abs()) {
+            return Err(error("is beyond 2^53 - 1"));
+        }
+    }
+    Ok(())
 }

@@ -188,19 +188,19 @@ pub fn quote<E: Evaluator>(
     evaluator: &mut E,
     explain: bool,
 ) -> Result<Quote, QuoteError<E::Error>> {
-    let mut request = request.clone();
-    if let Err(error) = request.order.check() {
-        return input(alloc::format!("order.{}", error.path), error.problem);
-    }
-    let mut lowered = lower::lower(&request)?;
+    let totals = match request.order.check() {
+        Ok(totals) => totals,
+        Err(error) => return input(alloc::format!("order.{}", error.path), error.problem),
+    };
+    let mut lowered = lower::lower(request, &totals)?;
     let mut steps = Vec::new();
-    let conditions = conditions::run(&request, &mut lowered, evaluator, explain, &mut steps)?;
+    let conditions = conditions::run(request, &totals, &mut lowered, evaluator, explain, &mut steps)?;
     let decision = decide(&lowered.request, evaluator, explain)?;
     for step in decision.steps.iter().cloned() {
         let card = step.card.map(|card| lowered.cards[card]);
         steps.push(QuoteStep { plugin: None, step: Step { card, ..step } });
     }
-    Ok(raise(&request, lowered, decision, conditions, steps))
+    Ok(raise(request, lowered, decision, conditions, steps))
 }
 
 fn decide<E: Evaluator>(request: &Request, evaluator: &mut E, explain: bool) -> Result<Decision, QuoteError<E::Error>> {

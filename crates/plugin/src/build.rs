@@ -1,5 +1,6 @@
 //! Short ways to write descriptions, settings, rejects and evaluations. Must not decide anything.
 
+use crate::money::show_quantity;
 use crate::types::{
     Choice, Description, Evaluation, Failure, Money, Named, Problem, Reject, RejectCode, Request, Setting, Value,
     Verdict,
@@ -213,7 +214,10 @@ pub trait RejectExt: Sized {
     fn text(self, name: &str, value: &str) -> Self;
     /// Texts.
     #[must_use]
-    fn texts(self, name: &str, values: &[String]) -> Self;
+    fn texts(self, name: &str, values: &[impl ToString]) -> Self;
+    /// A quantity in thousandths, which people read as "1.5".
+    #[must_use]
+    fn quantity(self, name: &str, thousandths: i64) -> Self;
 }
 
 impl RejectExt for Reject {
@@ -229,8 +233,12 @@ impl RejectExt for Reject {
         argument(self, name, Value::Text(value.to_string()))
     }
 
-    fn texts(self, name: &str, values: &[String]) -> Self {
-        argument(self, name, Value::Texts(values.to_vec()))
+    fn texts(self, name: &str, values: &[impl ToString]) -> Self {
+        argument(self, name, Value::Texts(values.iter().map(ToString::to_string).collect()))
+    }
+
+    fn quantity(self, name: &str, thousandths: i64) -> Self {
+        argument(self, name, Value::Text(show_quantity(thousandths).to_string()))
     }
 }
 
@@ -249,6 +257,14 @@ pub fn failure(code: &str, message: impl Into<String>) -> Failure {
 #[must_use]
 pub fn problem(setting: &str, message: impl Into<String>) -> Problem {
     Problem { setting: setting.to_string(), message: message.into() }
+}
+
+/// The answer of `check_settings` from a list of what was found.
+///
+/// # Errors
+/// The problems, if there are any.
+pub fn report(problems: Vec<Problem>) -> Result<(), Vec<Problem>> {
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// The same verdict for each card.

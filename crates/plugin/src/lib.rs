@@ -28,14 +28,20 @@
 //! ```
 //!
 //! Build it as a `cdylib` for `wasm32-unknown-unknown`. There is no clock, no randomness, no file and no network: all
-//! that a condition may know is in the [`Request`](prelude::Request), and the same request must always get the same
-//! answer. Every call runs in a fresh instance, so nothing can be kept from one call to the next.
+//! that a condition may know is in the [`Request`], and the same request must always get the same answer. Every call
+//! runs in a fresh instance, so nothing can be kept from one call to the next.
+//!
+//! [`testing`] makes requests for the tests of a condition, which run natively with `cargo test`.
 
 #[cfg(target_arch = "wasm32")]
 mod allocator;
 mod bindings;
 mod build;
+mod date;
+mod money;
 mod settings;
+pub mod testing;
+mod text;
 mod trace;
 
 #[doc(hidden)]
@@ -60,9 +66,12 @@ pub mod prelude {
     pub use crate::bindings::log_line as log;
     pub use crate::build::{
         DescriptionExt, RejectExt, SettingExt, accept_all, choice, choices, date, describe, failure, flag, integer,
-        money, percent, problem, quantity, reject, reject_all, text, texts, time, verdict_for_each,
+        money, percent, problem, quantity, reject, reject_all, report, text, texts, time, verdict_for_each,
     };
-    pub use crate::settings::Settings;
+    pub use crate::date::{parse_time, show_time};
+    pub use crate::money::{Rounding, convert, order_money, show_percent, show_quantity};
+    pub use crate::settings::{BadSetting, Settings};
+    pub use crate::text::{compare_texts, same_text};
     pub use crate::trace::Trace;
     pub use crate::types::*;
 }
@@ -113,6 +122,7 @@ macro_rules! export_condition {
         const _: () = {
             use $crate::condition_world as world;
 
+            #[allow(dead_code, reason = "nothing but its functions is exported")]
             struct Exported;
 
             impl world::exports::giftcard::rules::plugin::Guest for Exported {
@@ -137,7 +147,15 @@ macro_rules! export_condition {
                 }
             }
 
+            #[cfg(target_arch = "wasm32")]
     world::export!(Exported with_types_in world);
+            // A native linker refuses the names of the exports; the rest is checked and tested natively all the same.
+            #[cfg(not(target_arch = "wasm32"))]
+            const _: () = {
+                let _ = <Exported as world::exports::giftcard::rules::plugin::Guest>::describe;
+                let _ = <Exported as world::exports::giftcard::rules::plugin::Guest>::check_settings;
+                let _ = <Exported as world::exports::giftcard::rules::condition::Guest>::evaluate;
+            };
         };
     };
 }

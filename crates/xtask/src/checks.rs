@@ -1,7 +1,160 @@
-//! Checks beside the tests.
+//! Checks beside the tests: formatting, lints, the table of dependency boundaries, licences and sources of dependencies,
+//! no binaries in git. Must not repeat what the tests check.
 
-use anyhow::Result;
+use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
 
+use anyhow::{Context, Result, bail};
+
+use crate::{cargo, cargo_path, root, run_command};
+
+/// Runs every check, and stops at the first that fails.
 pub(crate) fn run_all() -> Result<()> {
-    Ok(())
+    step("formatting", || cargo(["fmt", "--all", "--check"]))?;
+    step("lints", || cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    step("documentation", documentation)?;
+    step("dependency boundaries", boundaries)?;
+    step("no binaries in git", no_binaries)?;
+    step("licences and sources of dependencies", deny)
+}
+
+fn step(name: &str, check: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("check: {name}");
+    check().with_context(|| format!("the check of {name} failed"))
+}
+
+fn documentation() -> Result<()> {
+    run_command(
+        Command::new(cargo_path())
+            .args(["doc", "--quiet", "--no-deps", "--package", "giftcard-engine", "--package", "giftcard-host"])
+            .args(["--package", "giftcard-plugin", "--package", "giftcard"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )
+}
+
+/// What a package may depend on directly: of ours, and of the crates that carry a concern with them. Everything else is
+/// free. The table stands in ARCHITECTURE.md.
+struct Boundary {
+    package: &'static str,
+    ours: &'static [&'static str],
+    heavy: &'static [&'static str],
+}
+
+const BOUNDARIES: &[Boundary] = &[
+    Boundary { package: "giftcard-engine", ours: &[], heavy: &[] },
+    Boundary { package: "giftcard-plugin", ours: &[], heavy: &["wit-bindgen"] },
+    Boundary { package: "giftcard-host", ours: &["giftcard-engine"], heavy: &["wasmtime", "cap-std"] },
+    Boundary {
+        package: "giftcard",
+        ours: &["giftcard-engine", "giftcard-host"],
+        heavy: &["clap", "serde", "serde_json", "anyhow"],
+    },
+    Boundary { package: "gift-card", ours: &["giftcard-engine", "giftcard-plugin"], heavy: &["wit-bindgen"] },
+    Boundary { package: "cart-contents", ours: &["giftcard-plugin"], heavy: &[] },
+    Boundary { package: "customer-segment", ours: &["giftcard-plugin"], heavy: &[] },
+    Boundary { package: "ship-to", ours: &["giftcard-plugin"], heavy: &[] },
+    Boundary { package: "spending-cap", ours: &["giftcard-plugin"], heavy: &[] },
+    Boundary { package: "time-window", ours: &["giftcard-plugin"], heavy: &[] },
+    Boundary { package: "xtask", ours: &[], heavy: &["clap", "serde_json", "anyhow"] },
+];
+
+/// Crates that carry a concern with them: formats, command lines, WebAssembly, databases, HTTP, async.
+const HEAVY: &[&str] = &[
+    "anyhow", "axum", "cap-std", "clap", "deadpool-postgres", "hyper", "reqwest", "rusqlite", "serde", "serde_json",
+    "tokio", "tokio-postgres", "wasmtime", "wit-bindgen",
+];
+
+/// Packages of the tests, which may see everything.
+const UNBOUND: &[&str] = &["giftcard-tests"];
+
+fn boundaries() -> Result<()> {
+    let members = workspace_members()?;
+    let mut broken = Vec::new();
+    for member in &members {
+        let Some(boundary) = BOUNDARIES.iter().find(|boundary| boundary.package == member.name) else {
+            if !UNBOUND.contains(&member.name.as_str()) && !member.manifest.contains("/tests/guests/") {
+                broken.push(format!("{} has no row in the table of boundaries", member.name));
+            }
+            continue;
+        };
+        for dependency in direct_dependencies(&member.name)? {
+            let ours = members.iter().any(|member| member.name == dependency);
+            let allowed = match ours {
+                true => boundary.ours.contains(&dependency.as_str()),
+                false => !HEAVY.contains(&dependency.as_str()) || boundary.heavy.contains(&dependency.as_str()),
+            };
+            if !allowed {
+                broken.push(format!("{} must not depend on {dependency}", member.name));
+            }
+        }
+    }
+    for boundary in BOUNDARIES {
+        if !members.iter().any(|member| member.name == boundary.package) {
+            broken.push(format!("the table of boundaries names {}, which is no package", boundary.package));
+        }
+    }
+    if broken.is_empty() { Ok(()) } else { bail!("{}", broken.join("\n")) }
+}
+
+struct Member {
+    name: String,
+    manifest: String,
+}
+
+fn workspace_members() -> Result<Vec<Member>> {
+    let output = Command::new(cargo_path())
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .context("`cargo metadata` could not be started")?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("`cargo metadata` is no JSON")?;
+    let packages = metadata["packages"].as_array().context("`cargo metadata` names no packages")?;
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_string();
+    Ok(packages
+        .iter()
+        .map(|package| Member { name: text(&package["name"]), manifest: text(&package["manifest_path"]) })
+        .collect())
+}
+
+/// Direct edges, without those of tests and of build scripts.
+fn direct_dependencies(package: &str) -> Result<BTreeSet<String>> {
+    let output = Command::new(cargo_path())
+        .args(["tree", "--package", package, "--edges", "normal", "--depth", "1", "--prefix", "none", "--offline"])
+        .args(["--format", "{p}", "--target", "all"])
+        .current_dir(root())
+        .output()
+        .context("`cargo tree` could not be started")?;
+    if !output.status.success() {
+        bail!("`cargo tree` failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let lines = String::from_utf8(output.stdout).context("`cargo tree` is no text")?;
+    let names = lines.lines().skip(1).filter_map(|line| line.split(' ').next());
+    Ok(names.filter(|name| !name.is_empty()).map(str::to_string).collect())
+}
+
+/// Components are built, never kept, apart from the museum of released ones.
+fn no_binaries() -> Result<()> {
+    let output = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().context("`git` could not be started")?;
+    let files = String::from_utf8_lossy(&output.stdout).into_owned();
+    let binary = |file: &&str| {
+        let generated = [".wasm", ".cwasm", ".so", ".a", ".o", ".rlib"].iter().any(|ending| file.ends_with(ending));
+        generated && !file.starts_with("tests/museum/")
+    };
+    let found: Vec<&str> = files.split('\0').filter(binary).collect();
+    if found.is_empty() { Ok(()) } else { bail!("generated binaries in git: {}", found.join(", ")) }
+}
+
+/// Licences, sources and duplicate bans need nothing but the lock file; advisories would need a database from outside.
+fn deny() -> Result<()> {
+    let installed = Command::new(cargo_path())
+        .args(["deny", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !installed {
+        println!("check: installing cargo-deny");
+        cargo(["install", "--quiet", "--locked", "cargo-deny"])?;
+    }
+    cargo(["deny", "--offline", "--log-level", "warn", "check", "licenses", "sources", "bans"])
 }

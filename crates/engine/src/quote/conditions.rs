@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::lower::Lowered;
 use super::{ConditionFacts, Evaluator, QuoteError, QuoteRequest, QuoteStep, input};
 use crate::check::{Broken, ConditionVerdict, Evaluation, check_evaluation};
+use crate::order::Totals;
 use crate::programme::{Binding, OnFailure};
 use crate::redemption::{SharedLimit, Status, Tender, Verdict};
 use crate::value::{Named, Reject, Step};
@@ -16,6 +17,8 @@ use crate::value::{Named, Reject, Step};
 pub struct ConditionCall<'a> {
     /// Everything that may be told to it.
     pub request: &'a QuoteRequest,
+    /// The order's sums by part, checked.
+    pub totals: &'a Totals,
     /// Its name.
     pub plugin: &'a str,
     /// The binding's settings.
@@ -74,6 +77,7 @@ struct Group {
 /// Asks every condition and writes the answers into the lowered request.
 pub(super) fn run<E: Evaluator>(
     request: &QuoteRequest,
+    totals: &Totals,
     lowered: &mut Lowered,
     evaluator: &mut E,
     explain: bool,
@@ -84,7 +88,7 @@ pub(super) fn run<E: Evaluator>(
         check_binding(&group.binding, evaluator)?;
         let cards: Vec<usize> = group.cards.iter().map(|&card| lowered.cards[card]).collect();
         let mut ask = |plugin: &str, settings: &[Named], steps: &mut Vec<QuoteStep>| {
-            let call = ConditionCall { request, plugin, settings, cards: &cards, explain: false };
+            let call = ConditionCall { request, totals, plugin, settings, cards: &cards, explain: false };
             ask(evaluator, call, explain, steps).map_err(QuoteError::Rules)
         };
         let binding = &group.binding;

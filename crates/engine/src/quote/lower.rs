@@ -8,7 +8,7 @@ use super::{CardRefusal, QuoteError, QuoteRequest, input};
 use crate::card::CardSnapshot;
 use crate::code::normalise;
 use crate::money::Minor;
-use crate::order::{Line, Order, Part, Totals};
+use crate::order::{Line, Order, Part, Totals, check_attributes};
 use crate::programme::{Audience, MANUAL, Programme};
 use crate::redemption::{self, Card, Customer, Minimum, Policy, Request, Tender, Verdict, parts};
 use crate::value::{Named, Reject, Value};
@@ -34,7 +34,7 @@ impl Lowered {
     }
 }
 
-pub(super) fn lower<E>(request: &QuoteRequest) -> Result<Lowered, QuoteError<E>> {
+pub(super) fn lower<E>(request: &QuoteRequest, totals: &Totals) -> Result<Lowered, QuoteError<E>> {
     let QuoteRequest { order, site, cards, now, .. } = request;
     if order.site != site.id {
         return input("order.site", format!("is `{}`, but the site is `{}`", order.site, site.id));
@@ -45,10 +45,10 @@ pub(super) fn lower<E>(request: &QuoteRequest) -> Result<Lowered, QuoteError<E>>
     let mut lowered = Lowered {
         request: Request {
             total: order.total,
-            tax: order.totals.tax,
+            tax: totals.tax,
             paid: order.paid,
             exponent: order.currency.exponent(),
-            lines: lower_lines(order),
+            lines: lower_lines(order, totals),
             customer,
             programmes: Vec::new(),
             cards: Vec::new(),
@@ -111,6 +111,9 @@ fn check_card<E>(card: &CardSnapshot, index: usize) -> Result<(), QuoteError<E>>
     }
     if card.held > card.balance {
         return input(path("held"), "is more than the balance");
+    }
+    if let Err(error) = check_attributes("attributes", &card.attributes) {
+        return input(path(&error.path), error.problem);
     }
     if card.use_at_most.is_some_and(|limit| limit <= Minor::ZERO) {
         return input(path("use_at_most"), "must be more than 0");
@@ -256,7 +259,7 @@ fn lower_customer(order: &Order, handles: &mut Handles) -> Customer {
 }
 
 /// The lines, or one for each part where the order came with all of its totals, or none.
-fn lower_lines(order: &Order) -> Option<Vec<redemption::Line>> {
+fn lower_lines(order: &Order, totals: &Totals) -> Option<Vec<redemption::Line>> {
     let bit = |part: Part| match part {
         Part::Goods => parts::GOODS,
         Part::Shipping => parts::SHIPPING,
@@ -271,7 +274,7 @@ fn lower_lines(order: &Order) -> Option<Vec<redemption::Line>> {
         };
         return Some(lines.iter().map(lower).collect());
     }
-    let Totals { goods, gift_cards, shipping, fees, .. } = order.totals;
+    let Totals { goods, gift_cards, shipping, fees, .. } = *totals;
     let parts = [(goods, Part::Goods), (gift_cards, Part::GiftCard), (shipping, Part::Shipping), (fees, Part::Fee)];
     parts
         .into_iter()

@@ -1,0 +1,187 @@
+//! `giftcard plugin`: what is loaded, and what a file is. Must not know how a component is loaded.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use giftcard::output::{ErrorBody, ErrorOutput, PluginOutput, SettingOutput};
+use giftcard::{Entry, Origin, Shelf};
+use giftcard_host::Host;
+use serde_json::Value;
+
+use super::show::table;
+use super::terminal::{self, Failure, Terminal, plain};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// List the rules and conditions that are loaded
+    List {
+        /// Print one line of JSON for each
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show everything about a component
+    Inspect {
+        /// A .wasm file, or the id (or id@version) of one that is loaded
+        #[arg(value_name = "FILE|ID")]
+        component: PathBuf,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try whether components can be used: loads each as the service would, with a trial run
+    Check {
+        /// .wasm files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Print one line of JSON for each
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Command {
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Self::List { json } | Self::Inspect { json, .. } | Self::Check { json, .. } => *json,
+        }
+    }
+}
+
+pub(crate) fn run(command: Command, host: &Host, shelf: &Shelf, terminal: &mut Terminal) -> Result<u8, Failure> {
+    match command {
+        Command::List { json } => list(shelf, json, terminal),
+        Command::Inspect { component, json } => {
+            let found = match component.to_str().and_then(|id| shelf.entry(id)).filter(|_| !component.is_file()) {
+                Some(entry) => PluginOutput::from(entry),
+                None => PluginOutput::from(&load(host, &component)?),
+            };
+            match json {
+                true => terminal.json(&found)?,
+                false => terminal.line(&inspect(&found, terminal.is_terminal()))?,
+            }
+            Ok(terminal::DONE)
+        }
+        Command::Check { files, json } => check(&files, host, json, terminal),
+    }
+}
+
+fn load(host: &Host, path: &Path) -> Result<Entry, Failure> {
+    if !path.exists() {
+        let problem = "there is no such file, and no loaded plugin of that id; `giftcard plugin list` shows them";
+        return Err(Failure::refused("file-unreadable", format!("`{}`: {problem}", path.display())));
+    }
+    match host.load_file(path) {
+        Ok(component) => Ok(Entry { facts: component.facts().clone(), origin: Origin::File(path.to_path_buf()) }),
+        Err(error) => Err(Failure::refused(&format!("plugin-{}", error.stage()), error.to_string())),
+    }
+}
+
+fn list(shelf: &Shelf, json: bool, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let mut listed = table(&["id", "version", "title", "world", "from", "sha256"], &[], terminal.is_terminal());
+    for entry in shelf.entries() {
+        let plugin = PluginOutput::from(entry);
+        if json {
+            terminal.json(&plugin)?;
+        }
+        let digest = plugin.digest.get(..12).unwrap_or(&plugin.digest).to_string();
+        // One that only its full name means: `previous` may name it.
+        let id = match shelf.is_current(entry) {
+            true => plain(&plugin.id),
+            false => format!("{}@{}", plain(&plugin.id), plain(&plugin.version)),
+        };
+        listed.add_row([id, plain(&plugin.version), plain(&plugin.title), plugin.world, plain(&plugin.origin), digest]);
+    }
+    if !json {
+        terminal.line(&listed.to_string())?;
+    }
+    Ok(terminal::DONE)
+}
+
+fn check(files: &[PathBuf], host: &Host, json: bool, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let mut code = terminal::DONE;
+    for path in files {
+        let error = match host.load_file(path) {
+            Ok(component) => {
+                let entry = Entry { facts: component.facts().clone(), origin: Origin::File(path.clone()) };
+                let plugin = PluginOutput::from(&entry);
+                match json {
+                    true => terminal.json(&plugin)?,
+                    false => terminal.line(&format!(
+                        "{}: {} {} fits {} of {} (sha256:{}, {} bytes)",
+                        plain(&path.display().to_string()),
+                        plain(&plugin.id),
+                        plain(&plugin.version),
+                        plugin.world,
+                        plugin.contract,
+                        plugin.digest.get(..12).unwrap_or(&plugin.digest),
+                        plugin.size,
+                    ))?,
+                }
+                continue;
+            }
+            Err(error) => error,
+        };
+        code = terminal::REFUSED;
+        let message = error.to_string();
+        let error = ErrorBody { code: format!("plugin-{}", error.stage()), path: None, message, line: None };
+        terminal.error(&ErrorOutput { error }, Some(&path.display().to_string()), json)?;
+    }
+    Ok(code)
+}
+
+fn inspect(plugin: &PluginOutput, wide: bool) -> String {
+    let listed = |items: &[String]| match items.is_empty() {
+        true => "nothing".to_string(),
+        false => items.iter().map(|item| plain(item)).collect::<Vec<_>>().join(", "),
+    };
+    let mut text = format!("{} {}: {}\n", plain(&plugin.id), plain(&plugin.version), plain(&plugin.title));
+    text.push_str(&format!("{}\n\n", plain(&plugin.summary)));
+    for (name, value) in [
+        ("world", format!("{} of {}", plugin.world, plugin.contract)),
+        ("from", plain(&plugin.origin)),
+        ("sha256", plugin.digest.clone()),
+        ("size", format!("{} bytes", plugin.size)),
+        ("imports", listed(&plugin.imports)),
+        ("reads", listed(&plugin.needs)),
+        ("shared limits", if plugin.shares_limits { "yes" } else { "no" }.to_string()),
+    ] {
+        text.push_str(&format!("{name:<14}{value}\n"));
+    }
+    if !plugin.settings.is_empty() {
+        let mut settings = table(&["setting", "kind", "default", "allowed", "help"], &[], wide);
+        for setting in &plugin.settings {
+            let default = match (&setting.default, setting.required) {
+                (Some(default), _) => value(default),
+                (None, true) => "required".to_string(),
+                (None, false) => String::new(),
+            };
+            let help = format!("{}: {}", plain(&setting.label), plain(&setting.help));
+            settings.add_row([plain(&setting.name), setting.kind.to_string(), default, allowed(setting), help]);
+        }
+        text.push_str(&format!("\n{settings}\n"));
+    }
+    if !plugin.reject_codes.is_empty() {
+        let mut codes = table(&["reject code", "meaning"], &[], wide);
+        for reject in &plugin.reject_codes {
+            codes.add_row([plain(&reject.code), plain(&reject.message)]);
+        }
+        text.push_str(&format!("\n{codes}\n"));
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn value(value: &Value) -> String {
+    match value {
+        Value::String(text) => plain(text),
+        other => plain(&other.to_string()),
+    }
+}
+
+fn allowed(setting: &SettingOutput) -> String {
+    let mut parts: Vec<String> = setting.choices.iter().map(|choice| plain(&choice.value)).collect();
+    parts.extend(setting.minimum.as_ref().map(|minimum| format!("at least {}", value(minimum))));
+    parts.extend(setting.maximum.as_ref().map(|maximum| format!("at most {}", value(maximum))));
+    parts.extend(setting.items_max.map(|most| format!("up to {most} items")));
+    parts.join(", ")
+}

@@ -1,0 +1,210 @@
+//! From documents to answers: one after the other, a bad one told and the rest gone on with. Must not know how an answer
+//! is found or drawn.
+
+use std::io::IsTerminal;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use giftcard::output::{ErrorBody, ErrorOutput, QuoteOutput, RefundOutput};
+use giftcard::{Till, TillError};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::DocumentArguments;
+use super::documents::{Documents, Found};
+use super::show::{self, Row};
+use super::terminal::{self, Failure, Terminal};
+
+/// What is done with documents.
+pub(crate) trait Work {
+    type Answer: Serialize;
+
+    /// Answers one.
+    fn answer(&self, document: &str) -> Result<Self::Answer, TillError>;
+
+    /// Whether a rule failed on the way to the answer.
+    fn rule_failed(&self, answer: &Self::Answer) -> bool;
+
+    /// The answer for people.
+    fn show(&self, answer: &Self::Answer, wide: bool) -> String;
+
+    /// The answer in a row, for many. None where every answer is to be shown in full.
+    fn row(&self, answer: &Self::Answer) -> Option<Row>;
+}
+
+pub(crate) struct Quotes<'a> {
+    pub(crate) till: &'a Till,
+    pub(crate) explain: bool,
+}
+
+impl Work for Quotes<'_> {
+    type Answer = QuoteOutput;
+
+    fn answer(&self, document: &str) -> Result<QuoteOutput, TillError> {
+        self.till.quote(document, now_ms(), self.explain)
+    }
+
+    fn rule_failed(&self, answer: &QuoteOutput) -> bool {
+        answer.has_failures()
+    }
+
+    fn show(&self, answer: &QuoteOutput, wide: bool) -> String {
+        show::quote(answer, wide)
+    }
+
+    fn row(&self, answer: &QuoteOutput) -> Option<Row> {
+        (!self.explain).then(|| show::quote_row(answer))
+    }
+}
+
+pub(crate) struct Refunds<'a> {
+    pub(crate) till: &'a Till,
+}
+
+impl Work for Refunds<'_> {
+    type Answer = RefundOutput;
+
+    fn answer(&self, document: &str) -> Result<RefundOutput, TillError> {
+        self.till.refund(document)
+    }
+
+    fn rule_failed(&self, _: &RefundOutput) -> bool {
+        false
+    }
+
+    fn show(&self, answer: &RefundOutput, wide: bool) -> String {
+        show::refund(answer, wide)
+    }
+
+    fn row(&self, answer: &RefundOutput) -> Option<Row> {
+        Some(show::refund_row(answer))
+    }
+}
+
+fn now_ms() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// How many there were.
+#[derive(Default)]
+struct Tally {
+    answered: u64,
+    refused: u64,
+    rule_failed: u64,
+}
+
+impl Tally {
+    fn exit_code(&self) -> u8 {
+        match (self.refused, self.rule_failed) {
+            (0, 0) => terminal::DONE,
+            (0, _) => terminal::RULE_FAILED,
+            _ => terminal::REFUSED,
+        }
+    }
+}
+
+/// Answers every document of every file. The exit code.
+pub(crate) fn documents<W: Work>(
+    arguments: &DocumentArguments,
+    work: &W,
+    terminal: &mut Terminal,
+) -> Result<u8, Failure> {
+    let mut tally = Tally::default();
+    for path in &arguments.files {
+        let name = if path.as_os_str() == "-" { "standard input".to_string() } else { path.display().to_string() };
+        match Documents::open(path, arguments.lines) {
+            Ok(documents) => file(documents, &name, arguments, work, terminal, &mut tally)?,
+            Err(error) => unreadable(&error, &name, arguments.json, terminal, &mut tally)?,
+        }
+    }
+    Ok(tally.exit_code())
+}
+
+fn unreadable(
+    error: &std::io::Error,
+    name: &str,
+    json: bool,
+    terminal: &mut Terminal,
+    tally: &mut Tally,
+) -> Result<(), Failure> {
+    tally.refused += 1;
+    let message = match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_string(),
+        std::io::ErrorKind::IsADirectory => "is a folder, not a file".to_string(),
+        _ => format!("cannot be read: {error}"),
+    };
+    let error = ErrorBody { code: "file-unreadable".to_string(), path: None, message, line: None };
+    terminal.error(&ErrorOutput { error }, Some(name), json)
+}
+
+fn file<W: Work>(
+    mut documents: Documents,
+    name: &str,
+    arguments: &DocumentArguments,
+    work: &W,
+    terminal: &mut Terminal,
+    tally: &mut Tally,
+) -> Result<(), Failure> {
+    let has_many = documents.has_many();
+    let before = Tally { ..*tally };
+    let mut summary = show::Summary::default();
+    let bar = bar(&documents, has_many && !(terminal.is_terminal() && arguments.json));
+    while let Some(found) = documents.next() {
+        let Found { line, text } = match found {
+            Ok(found) => found,
+            Err(error) => {
+                bar.finish_and_clear();
+                return unreadable(&error, name, arguments.json, terminal, tally);
+            }
+        };
+        match answer(work, text) {
+            Ok(answer) => {
+                tally.answered += 1;
+                tally.rule_failed += u64::from(work.rule_failed(&answer));
+                let row = if has_many { work.row(&answer) } else { None };
+                match row {
+                    _ if arguments.json => terminal.json(&answer)?,
+                    Some(row) => summary.add(line, row),
+                    None => bar.suspend(|| terminal.line(&work.show(&answer, terminal.is_terminal())))?,
+                }
+            }
+            Err((error, code)) => {
+                match code {
+                    terminal::RULE_FAILED => tally.rule_failed += 1,
+                    _ => tally.refused += 1,
+                }
+                let error = ErrorOutput { error: ErrorBody { line, ..error.error } };
+                bar.suspend(|| terminal.error(&error, Some(name), arguments.json))?;
+            }
+        }
+        bar.set_position(documents.bytes_read());
+    }
+    bar.finish_and_clear();
+    if has_many && !arguments.json {
+        let refused = tally.refused - before.refused;
+        terminal.line(&summary.show(tally.answered - before.answered, refused, terminal.is_terminal()))?;
+    }
+    // Each file's answers before the errors of the next.
+    terminal.flush()
+}
+
+fn answer<W: Work>(work: &W, text: Option<String>) -> Result<W::Answer, (ErrorOutput, u8)> {
+    let Some(text) = text else {
+        let message = "is not UTF-8 text".to_string();
+        let error = ErrorBody { code: "malformed-json".to_string(), path: None, message, line: None };
+        return Err((ErrorOutput { error }, terminal::REFUSED));
+    };
+    work.answer(&text).map_err(|error| (error.output(None), terminal::exit_code(&error)))
+}
+
+/// A progress bar in bytes on standard error, if that is a terminal and there are many documents.
+fn bar(documents: &Documents, wanted: bool) -> ProgressBar {
+    if !wanted || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let (bar, template) = match documents.bytes_total() {
+        Some(total) => (ProgressBar::new(total), "{bar:40} {percent}% {bytes}, {eta} left"),
+        None => (ProgressBar::no_length(), "{spinner} {bytes}, {elapsed}"),
+    };
+    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -1,0 +1,227 @@
+//! Answers as people read them: a table for each, or a row for each of many. Must not print.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use giftcard::output::{
+    CardOutcomeOutput, CardOutput, QuoteOutput, RefundOutput, RulesOutput, StepOutput, TenderOutput, TreatmentOutput,
+};
+
+use super::terminal::plain;
+
+/// Rows of a summary; the rest is only counted.
+const ROWS_MAX: usize = 50;
+
+/// A table; as wide as the terminal if there is one.
+pub(crate) fn table(header: &[&str], amounts: &[usize], wide: bool) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(header.to_vec());
+    if wide {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
+    for &column in amounts {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// A quote.
+pub(crate) fn quote(quote: &QuoteOutput, wide: bool) -> String {
+    let currency = &quote.currency;
+    let mut text = match &quote.order {
+        Some(id) => format!("Order {}: {} {currency}", plain(id), quote.total.0),
+        None => format!("Order of {} {currency}", quote.total.0),
+    };
+    if quote.paid.0.bytes().any(|byte| byte.is_ascii_digit() && byte != b'0') {
+        text.push_str(&format!(", {} {currency} paid already", quote.paid.0));
+    }
+    text.push('\n');
+    let mut cards = table(&["card", "outcome", "applied", "taken", "left"], &[2, 3, 4], wide);
+    for card in &quote.cards {
+        let own = |amount: &str| match card.currency == *currency {
+            true => amount.to_string(),
+            false => format!("{amount} {}", card.currency),
+        };
+        let left = match card.not_spendable_here {
+            true => format!("{}\nworth nothing here", own(&card.left.0)),
+            false => own(&card.left.0),
+        };
+        cards.add_row([plain(&card.id), outcome(card), card.applied.0.clone(), own(&card.taken.0), left]);
+    }
+    if !quote.cards.is_empty() {
+        text.push_str(&format!("{cards}\n"));
+    }
+    let entered = quote.cards.iter().filter(|card| card.outcome != CardOutcomeOutput::Repeated).map(|card| &card.id);
+    if !entered.eq(&quote.order_of_use) {
+        let ids: Vec<String> = quote.order_of_use.iter().map(|id| plain(id)).collect();
+        text.push_str(&format!("Order of use: {}\n", ids.join(", ")));
+    }
+    let required = if quote.payment_required { "yes" } else { "no" };
+    text.push_str(&format!(
+        "Cards pay {} {currency}; due: {} {currency}; payment required: {required}\n",
+        quote.applied.0, quote.due.0
+    ));
+    for condition in &quote.conditions {
+        if let Some(failure) = &condition.failure {
+            let treatment = match failure.treatment {
+                TreatmentOutput::Refused => "its cards are refused",
+                TreatmentOutput::Ignored => "it is passed over",
+                TreatmentOutput::Previous => "the previous version decides",
+            };
+            let cards: Vec<String> = condition.cards.iter().map(|id| plain(id)).collect();
+            let message = plain(&failure.message);
+            text.push_str(&format!("A condition failed for {}: {message}; {treatment}\n", cards.join(", ")));
+        }
+    }
+    if let Some(found) = &quote.steps {
+        text.push_str(&steps(found, wide));
+        text.push_str(&rules(&quote.rules));
+    }
+    text
+}
+
+fn outcome(card: &CardOutput) -> String {
+    match card.outcome {
+        CardOutcomeOutput::Used => "used".to_string(),
+        CardOutcomeOutput::NotNeeded => "not needed".to_string(),
+        CardOutcomeOutput::Repeated => format!("same card as {}", plain(card.repeats.as_deref().unwrap_or_default())),
+        CardOutcomeOutput::Refused => {
+            let by = card.by.as_ref().map(|plugin| format!(" ({})", plain(plugin))).unwrap_or_default();
+            let message = plain(card.message.as_deref().unwrap_or_default());
+            format!("refused: {message}\n{}{by}", plain(card.code.as_deref().unwrap_or_default()))
+        }
+    }
+}
+
+fn steps(steps: &[StepOutput], wide: bool) -> String {
+    let mut checks = table(&["card", "by", "check", "seen", "needed", "passed"], &[], wide);
+    for step in steps {
+        checks.add_row([
+            plain(step.card.as_deref().unwrap_or("order")),
+            plain(step.by.as_deref().unwrap_or("rules")),
+            plain(&step.check),
+            plain(&step.seen),
+            plain(&step.needed),
+            if step.passed { "yes" } else { "no" }.to_string(),
+        ]);
+    }
+    if steps.is_empty() { "Nothing was checked.\n".to_string() } else { format!("{checks}\n") }
+}
+
+fn rules(rules: &RulesOutput) -> String {
+    let mut text = String::new();
+    for call in &rules.calls {
+        let digest = call.digest.get(..12).unwrap_or(&call.digest);
+        text.push_str(&format!(
+            "{} {} (sha256:{digest}) {}: {} fuel\n",
+            plain(&call.component),
+            plain(&call.version),
+            call.function,
+            call.fuel
+        ));
+        for line in &call.log {
+            text.push_str(&format!("  log: {}\n", plain(line)));
+        }
+    }
+    text
+}
+
+/// A refund.
+pub(crate) fn refund(refund: &RefundOutput, wide: bool) -> String {
+    let currency = &refund.currency;
+    let mut shares = table(&["tender", "kind", "goes back", "in its currency", "still refundable"], &[2, 3, 4], wide);
+    for share in &refund.shares {
+        shares.add_row([
+            plain(&share.id),
+            match share.tender {
+                TenderOutput::Card => "gift card",
+                TenderOutput::Other => "other",
+            }
+            .to_string(),
+            share.applied.0.clone(),
+            format!("{} {}", share.taken.0, share.currency),
+            share.refundable.0.clone(),
+        ]);
+    }
+    format!("Refund of {} {currency}\n{shares}\n", refund.amount.0)
+}
+
+/// One of many answers.
+pub(crate) struct Row {
+    /// What it is called, if anything.
+    name: Option<String>,
+    currency: String,
+    /// The amount it is about, what cards (or tenders) have of it, and what is left over.
+    amounts: [String; 3],
+    note: String,
+}
+
+/// A quote in a row.
+pub(crate) fn quote_row(quote: &QuoteOutput) -> Row {
+    let count = |outcome: CardOutcomeOutput| quote.cards.iter().filter(|card| card.outcome == outcome).count();
+    let notes = [
+        (count(CardOutcomeOutput::Used), "used"),
+        (count(CardOutcomeOutput::NotNeeded), "not needed"),
+        (count(CardOutcomeOutput::Refused), "refused"),
+        (count(CardOutcomeOutput::Repeated), "repeated"),
+    ];
+    let notes: Vec<String> =
+        notes.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    Row {
+        name: quote.order.as_deref().map(plain),
+        currency: quote.currency.clone(),
+        amounts: [&quote.total, &quote.applied, &quote.due].map(|amount| amount.0.clone()),
+        note: match quote.has_failures() {
+            true => format!("{}, a condition failed", notes.join(", ")),
+            false => notes.join(", "),
+        },
+    }
+}
+
+/// A refund in a row.
+pub(crate) fn refund_row(refund: &RefundOutput) -> Row {
+    let getting = refund.shares.iter().filter(|share| share.applied.0.bytes().any(|byte| matches!(byte, b'1'..=b'9')));
+    Row {
+        name: None,
+        currency: refund.currency.clone(),
+        amounts: [refund.amount.0.clone(), refund.amount.0.clone(), String::new()],
+        note: format!("to {} tenders", getting.count()),
+    }
+}
+
+/// The rows of one file.
+#[derive(Default)]
+pub(crate) struct Summary {
+    rows: Vec<(Option<u64>, Row)>,
+}
+
+impl Summary {
+    pub(crate) fn add(&mut self, line: Option<u64>, row: Row) {
+        // Past the last row only their number matters, and that is counted elsewhere.
+        if self.rows.len() < ROWS_MAX {
+            self.rows.push((line, row));
+        }
+    }
+
+    /// The first rows, and how many there were.
+    pub(crate) fn show(&self, answered: u64, refused: u64, wide: bool) -> String {
+        let mut text = String::new();
+        if !self.rows.is_empty() {
+            let mut lines =
+                table(&["line", "order", "amount", "cards pay", "due", "currency", "cards"], &[0, 2, 3, 4], wide);
+            for (line, row) in &self.rows {
+                let [amount, applied, due] = row.amounts.clone();
+                let line = line.map(|line| line.to_string()).unwrap_or_default();
+                let name = row.name.clone().unwrap_or_default();
+                lines.add_row([line, name, amount, applied, due, row.currency.clone(), row.note.clone()]);
+            }
+            text.push_str(&format!("{lines}\n"));
+            let more = answered.saturating_sub(self.rows.len() as u64);
+            if more > 0 {
+                text.push_str(&format!("and {more} more; `--json` prints every one\n"));
+            }
+        }
+        text.push_str(&format!("{answered} answered, {refused} refused"));
+        text
+    }
+}

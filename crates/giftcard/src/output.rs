@@ -1,0 +1,108 @@
+//! What is answered, as JSON. Amounts are decimal strings. The comments are the descriptions of the JSON Schema. Must
+//! not decide anything, and must not know where an answer goes.
+
+mod plugin;
+mod quote;
+mod refund;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub use plugin::{ChoiceOutput, PluginOutput, RejectCodeOutput, SettingOutput};
+pub use quote::{
+    CardOutcomeOutput, CardOutput, ConditionOutput, FailureOutput, QuoteOutput, StepOutput, TreatmentOutput,
+};
+pub use refund::{RefundOutput, RefundShareOutput, TenderOutput};
+
+use giftcard_host::CallRecord;
+
+/// What was run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Rules")]
+pub struct RulesOutput {
+    /// Every call of a component, in order.
+    pub calls: Vec<CallOutput>,
+    /// What the components ran on. The same request gives the same answer everywhere, and on the same engine the same
+    /// fuel.
+    pub engine: String,
+}
+
+/// One call of a component.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Call")]
+pub struct CallOutput {
+    /// Its id.
+    pub component: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its file.
+    pub digest: String,
+    /// The function of the contract.
+    pub function: String,
+    /// Units of fuel used.
+    pub fuel: u64,
+    /// What it wrote for its author; no part of the answer.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub log: Vec<String>,
+}
+
+impl RulesOutput {
+    pub(crate) fn of(calls: Vec<CallRecord>, engine: String) -> Self {
+        let call = |call: CallRecord| CallOutput {
+            component: call.component,
+            version: call.version,
+            digest: call.digest,
+            function: call.function.to_string(),
+            fuel: call.fuel,
+            log: call.log,
+        };
+        Self { calls: calls.into_iter().map(call).collect(), engine }
+    }
+}
+
+/// Instead of an answer: why there is none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "error")]
+pub struct ErrorOutput {
+    /// The error.
+    pub error: ErrorBody,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ErrorBody")]
+pub struct ErrorBody {
+    /// Stable kebab-case code.
+    pub code: String,
+    /// Where in the input, as `order.lines[3].total`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What was wrong and what would be right.
+    pub message: String,
+    /// The line of the file, where it has one document a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+}
+
+/// What `giftcard quote --json` prints for one document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "quote-output")]
+pub enum QuoteAnswer {
+    /// The decision.
+    Decision(Box<QuoteOutput>),
+    /// Why there is none.
+    Error(ErrorOutput),
+}
+
+/// What `giftcard refund --json` prints for one document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "refund-output")]
+pub enum RefundAnswer {
+    /// The decision.
+    Decision(Box<RefundOutput>),
+    /// Why there is none.
+    Error(ErrorOutput),
+}

@@ -1,0 +1,80 @@
+//! Condition that misbehaves in the way its setting `mode` names; without one it accepts, and with `kept-state` it
+//! would tell one call from the next.
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use giftcard_plugin::prelude::*;
+
+struct Hostile;
+
+/// INVARIANT of the host, tested with this: no call sees what an earlier one left.
+static CALLS: AtomicU32 = AtomicU32::new(0);
+
+impl Condition for Hostile {
+    fn describe() -> Description {
+        describe("hostile-condition", "1.0.0", "Hostile", "Misbehaves on purpose.")
+            .setting(text("mode", "Mode", "How to misbehave."))
+            .reject("declared", "turned down")
+            .reject("seen-before", "an earlier call has left something")
+    }
+
+    fn evaluate(request: &Request, settings: &Settings, trace: &mut Trace) -> Result<Evaluation, Failure> {
+        let calls = CALLS.fetch_add(1, Ordering::Relaxed);
+        let up_to = |limit: i64| verdict_for_each(request, &Verdict::AcceptUpTo(limit));
+        Ok(match settings.maybe_text("mode")?.unwrap_or("") {
+            "endless-loop" => loop {
+                black_box(());
+            },
+            "memory-bomb" => {
+                let mut kept: Vec<Vec<u8>> = Vec::new();
+                loop {
+                    kept.push(vec![1; 1 << 20]);
+                    black_box(&kept);
+                }
+            }
+            "deep-recursion" => up_to(recurse(1)),
+            "deep-recursion-in-memory" => up_to(recurse_in_memory([0; 16])),
+            "huge-result" => reject_all(request, reject("declared", &"x".repeat(3 << 20))),
+            "many-verdicts" => {
+                let verdicts = vec![Verdict::Accept; 400_000];
+                Evaluation { verdicts, ..accept_all(request) }
+            }
+            "log-flood" => loop {
+                log("water, water everywhere");
+            },
+            "huge-log-line" => {
+                log(&"x".repeat(3 << 20));
+                accept_all(request)
+            }
+            "trap" => up_to(i64::from(1 / (calls & 0))),
+            "panic" => panic!("this was on purpose"),
+            "fail" => return Err(failure("out-of-order", "cannot decide")),
+            "wrong-count" => Evaluation { verdicts: vec![Verdict::Accept; request.cards.len() + 1], ..accept_all(request) },
+            "negative-amount" => up_to(-1),
+            "beyond-2-53" => up_to(1 << 53),
+            "undeclared-code" => reject_all(request, reject("surprise", "not in the description")),
+            "bad-code" => reject_all(request, reject("Not A Code", "not kebab-case")),
+            "undeclared-limit" => {
+                let limit = SharedLimit { limit: 0, cards: vec![0], code: "declared".into() };
+                Evaluation { limits: vec![limit], ..accept_all(request) }
+            }
+            "explain-differs" if trace.wanted() => up_to(1),
+            "kept-state" if calls > 0 => reject_all(request, reject("seen-before", "an earlier call has left something")),
+            _ => accept_all(request),
+        })
+    }
+}
+
+/// Deep in the call stack alone.
+fn recurse(depth: i64) -> i64 {
+    if depth == i64::MAX { 0 } else { recurse(depth + 1).rotate_left(3) ^ depth }
+}
+
+/// Deep in the stack that lives in memory, below whose end there is nothing.
+fn recurse_in_memory(depth: [i64; 16]) -> i64 {
+    let deeper = black_box(depth.map(|number| number + 1));
+    if deeper[0] == i64::MAX { 0 } else { recurse_in_memory(deeper).rotate_left(3) ^ deeper[3] }
+}
+
+giftcard_plugin::export_condition!(Hostile);
