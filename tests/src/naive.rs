@@ -71,13 +71,21 @@ pub fn apply_by(request: &Request, method: Method) -> Decision {
         let taken = taken(&request.cards[card], paid[card]);
         shares[card] = Share {
             outcome,
-            payable: minor(payable),
+            excluded: Minor::ZERO,
             applied: minor(paid[card]),
             taken: minor(taken),
             left: minor(amount(request.cards[card].available) - taken),
         };
     }
     Decision { shares, steps: Vec::new() }
+}
+
+/// Whether the order has room for one more unit from this card, whatever the card itself allows.
+#[must_use]
+pub fn leaves_room(request: &Request, shares: &[Share], card: usize) -> bool {
+    let mut till = Till::new(request);
+    till.applied = shares.iter().map(|share| amount(share.applied)).collect();
+    till.order_allows(card, till.applied[card] + 1)
 }
 
 /// The cards as they are used: a card's place is the number of cards that come before it.
@@ -151,7 +159,7 @@ fn taken_back(payment: &Payment, back: i128) -> Minor {
 
 fn nothing(card: &Card) -> Share {
     let zero = Minor::ZERO;
-    Share { outcome: Outcome::NotNeeded, payable: zero, applied: zero, taken: zero, left: card.available }
+    Share { outcome: Outcome::NotNeeded, excluded: zero, applied: zero, taken: zero, left: card.available }
 }
 
 /// Every bound on what cards may pay, asked as "may this card have paid so many units?".
@@ -219,9 +227,6 @@ impl<'a> Till<'a> {
         if payable == 0 {
             return Outcome::NotNeeded;
         }
-        if !self.verdicts_allow(card, 1) {
-            return Outcome::Refused(Refusal::Code(Cow::Borrowed(codes::LIMIT_REACHED)));
-        }
         if !self.card_allows(card, 1) {
             return Outcome::NotNeeded;
         }
@@ -285,6 +290,9 @@ fn first_refusal(request: &Request, card: &Card) -> Option<Refusal> {
         if let Verdict::Reject(reason) = verdict {
             return Some(Refusal::Reason(*reason));
         }
+    }
+    if card.verdicts.iter().any(|verdict| matches!(verdict, Verdict::AcceptUpTo(limit) if amount(*limit) == 0)) {
+        return code(codes::LIMIT_REACHED);
     }
     parts_refusal(request, programme).and_then(code)
 }

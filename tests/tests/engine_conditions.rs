@@ -4,7 +4,7 @@
 
 use giftcard_engine::card::{CardSnapshot, Status};
 use giftcard_engine::check::{ConditionLimit, ConditionVerdict, Evaluation};
-use giftcard_engine::programme::{Binding, OnFailure};
+use giftcard_engine::programme::{Binding, OnFailure, Programme};
 use giftcard_engine::quote::{CardOutcome, FailureTreatment};
 use giftcard_engine::redemption::{self, Decision, Outcome};
 use giftcard_engine::value::{Reject, Step, Value};
@@ -267,7 +267,15 @@ fn rules_that_spend_money_that_is_not_there_are_stopped() {
         ("wrong-order-of-use", |d| d.shares[0].applied = minor(1499)),
         ("applied-too-little", |d| d.shares[1].applied = minor(1999)),
         ("sum-above-total", |d| d.shares[1].applied = minor(2001)),
-        ("sum-above-total", |d| d.shares[1].payable = minor(2001)),
+        ("negative-amount", |d| d.shares[1].excluded = minor(-1)),
+        ("wrong-order-of-use", |d| {
+            // What rules answer that let the second card pay first.
+            d.shares[0] = redemption::Share::nothing(Outcome::NotNeeded, minor(1500));
+            d.shares[1].applied = minor(3500);
+            d.shares[1].taken = minor(3500);
+            d.shares[1].left = minor(500);
+        }),
+        ("sum-above-total", |d| d.shares[1].excluded = minor(1501)),
         ("wrong-conversion", |d| d.shares[0].taken = minor(1499)),
         ("wrong-remainder", |d| d.shares[1].left = minor(2001)),
         ("outcome-mismatch", |d| d.shares[1].outcome = Outcome::NotNeeded),
@@ -292,7 +300,10 @@ fn rules_that_spend_money_that_is_not_there_are_stopped() {
 
 #[test]
 fn rules_must_not_use_a_card_that_has_to_be_refused() {
-    let rows: [(&str, fn(&mut QuoteRequest)); 5] = [
+    let rows: [(&str, fn(&mut QuoteRequest)); 8] = [
+        ("expired-card-used", |r| r.programmes[0].valid_to = Some(NOW)),
+        ("wrong-state-used", |r| r.programmes[0].valid_from = Some(NOW + 1)),
+        ("wrong-state-used", |r| r.programmes[0].enabled = false),
         ("wrong-state-used", |r| r.cards[0].status = Status::Pending),
         ("expired-card-used", |r| r.cards[0].expires_at = Some(NOW)),
         ("no-rate-used", |r| r.cards[0].currency = currency("EUR")),
@@ -301,12 +312,13 @@ fn rules_must_not_use_a_card_that_has_to_be_refused() {
     ];
     for (rule, change) in rows {
         let mut request = request(of_goods("35.00"), vec![card("a", "15.00")]);
+        request.programmes = vec![Programme::unrestricted(&request.cards[0].site, &request.cards[0].programme)];
         change(&mut request);
         let greedy = |request: &redemption::Request, _: bool| {
             let amount = request.cards[0].available;
             let share = redemption::Share {
                 outcome: Outcome::Used,
-                payable: request.total,
+                excluded: Minor::ZERO,
                 applied: amount,
                 taken: amount,
                 left: Minor::ZERO,
@@ -325,7 +337,7 @@ fn rules_may_not_decide_otherwise_when_explained() {
     let fickle = |request: &redemption::Request, explain: bool| {
         let mut decision = redemption::apply(request, explain).unwrap();
         if explain {
-            decision.shares[0].payable = minor(1);
+            decision.shares[0].excluded = minor(1);
         }
         Ok(decision)
     };

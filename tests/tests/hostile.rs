@@ -237,7 +237,10 @@ fn a_quote_by_hostile_rules_fails_whole_and_says_why() {
     let quoted = book.quote(&bad, false).unwrap();
     let CardOutcome::Refused(refusal) = &quoted.quote.shares[0].outcome else { panic!("used") };
     assert_eq!(refusal.reject.code, "merchants-own-reason");
-    assert_eq!(applied(&quoted.quote), [0, 2_000]);
+    assert_eq!(applied(&quoted.quote), [0, 3_500]);
+    // And may exclude more of the order than the programmes do.
+    bad.site.cards_max = 122;
+    assert_eq!(applied(&book.quote(&bad, false).unwrap().quote), [1_500, 250]);
 }
 
 #[test]

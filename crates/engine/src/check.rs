@@ -1,7 +1,7 @@
 //! What the host guarantees whatever a component says: every answer is worked out again here before money may move.
 //!
 //! Must not trust anything in an answer, and must not ask who gave it. A merchant's own rules may refuse cards and may
-//! lower what a card is allowed to pay ([`Share::payable`]); all amounts follow from that and are checked to the unit.
+//! exclude more of the order from a card ([`Share::excluded`]); all amounts follow from that and are checked to the unit.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::money::Minor;
-use crate::redemption::{Card, Decision, Outcome, Refusal, Request, Share, Status, Tender, Verdict, card_order};
+use crate::redemption::{Card, Decision, Outcome, Refusal, Request, Room, Share, Status, Tender, Verdict, card_order};
 use crate::refund::{RefundRequest, RefundShare};
 use crate::value::is_code;
 
@@ -131,7 +131,7 @@ pub struct ConditionLimit {
 /// The first [`Broken`] guarantee: `wrong-outcome-count`; for each card in the order of use the checks of this file.
 pub fn check_decision(request: &Request, decision: &Decision) -> Result<(), Broken> {
     check_count(request.cards.len(), decision.shares.len())?;
-    let mut left_to_pay = request.base();
+    let mut room = Room::of(request);
     let mut limits: Vec<Minor> = request.limits.iter().map(|limit| limit.limit).collect();
     let mut used = 0_u32;
     let order = card_order(request);
@@ -144,11 +144,8 @@ pub fn check_decision(request: &Request, decision: &Decision) -> Result<(), Brok
             continue;
         }
         check_usable(request, index, card)?;
-        if share.payable > left_to_pay {
-            let detail = format!("{} payable, {} left to pay", share.payable.get(), left_to_pay.get());
-            return broken("sum-above-total", index, detail);
-        }
-        let mut most = Most::of(card, share);
+        let set = request.programmes.get(card.programme as usize).map_or(0, |programme| programme.payable);
+        let mut most = Most::of(card, room.payable(set, share.excluded));
         for (limit, left) in request.limits.iter().zip(&limits) {
             if limit.cards.contains(&(index as u32)) {
                 most.lower("shared-limit-broken", *left);
@@ -173,7 +170,7 @@ pub fn check_decision(request: &Request, decision: &Decision) -> Result<(), Brok
         if used > request.policy.cards_max {
             return broken("too-many-cards", index, format!("at most {} cards may pay", request.policy.cards_max));
         }
-        left_to_pay = left_to_pay.less(share.applied);
+        room.pay(set, share.excluded, share.applied);
         for (limit, left) in request.limits.iter().zip(&mut limits) {
             if limit.cards.contains(&(index as u32)) {
                 *left = left.less(share.applied);
@@ -185,7 +182,7 @@ pub fn check_decision(request: &Request, decision: &Decision) -> Result<(), Brok
 
 fn check_range(index: usize, share: &Share) -> Result<(), Broken> {
     for (name, amount) in
-        [("payable", share.payable), ("applied", share.applied), ("taken", share.taken), ("left", share.left)]
+        [("excluded", share.excluded), ("applied", share.applied), ("taken", share.taken), ("left", share.left)]
     {
         if amount.is_negative() {
             return broken("negative-amount", index, format!("`{name}` is {}", amount.get()));
@@ -196,7 +193,7 @@ fn check_range(index: usize, share: &Share) -> Result<(), Broken> {
 
 fn check_refused(request: &Request, index: usize, refusal: &Refusal, share: &Share) -> Result<(), Broken> {
     let card = &request.cards[index];
-    let nothing = [share.payable, share.applied, share.taken].iter().all(|amount| amount.is_zero());
+    let nothing = [share.excluded, share.applied, share.taken].iter().all(|amount| amount.is_zero());
     if !nothing || share.left != card.available {
         return broken("refused-card-pays", index, "a refused card must give nothing and keep everything");
     }
@@ -225,6 +222,16 @@ fn check_usable(request: &Request, index: usize, card: &Card) -> Result<(), Brok
     if card.expires_at.is_some_and(|end| end <= request.now) {
         return broken("expired-card-used", index, "the card's end has passed");
     }
+    let programme = request.programmes.get(card.programme as usize);
+    if programme.and_then(|programme| programme.valid_to).is_some_and(|end| end <= request.now) {
+        return broken("expired-card-used", index, "the end of the card's programme has passed");
+    }
+    if programme.and_then(|programme| programme.valid_from).is_some_and(|begin| begin > request.now) {
+        return broken("wrong-state-used", index, "the card's programme has not begun");
+    }
+    if programme.is_none_or(|programme| !programme.enabled) {
+        return broken("wrong-state-used", index, "the card's programme is switched off");
+    }
     if card.tender == Tender::NoRate {
         return broken("no-rate-used", index, "another currency, and no recorded rate");
     }
@@ -241,7 +248,7 @@ struct Most {
 }
 
 impl Most {
-    fn of(card: &Card, share: &Share) -> Self {
+    fn of(card: &Card, payable: Minor) -> Self {
         let mut most = Self { amount: card.tender.worth(card.available), rule: "above-balance" };
         most.lower("above-wanted", card.wanted.unwrap_or(Minor::MAX));
         for verdict in &card.verdicts {
@@ -249,7 +256,7 @@ impl Most {
                 most.lower("above-verdict", *limit);
             }
         }
-        most.lower("sum-above-total", share.payable);
+        most.lower("sum-above-total", payable);
         most
     }
 

@@ -285,7 +285,8 @@ impl Order {
         })
     }
 
-    /// Where three of the four parts are given the fourth is what is left; where all are, they must add up.
+    /// Where three of the four parts are given the fourth is what is left, where they add up to the total the others are
+    /// nothing, and where all are given they must add up.
     fn totals_without_lines(&self) -> Result<Totals, OrderError> {
         let mut totals = Totals { discounts: self.discount_total()?, ..self.totals };
         let parts = [totals.goods, totals.gift_cards, totals.shipping, totals.fees];
@@ -295,7 +296,7 @@ impl Order {
             let problem = format!("the parts add up to {}, the total is {}", self.show(known), self.show(self.total));
             return Err(self.error("totals", problem));
         }
-        if missing == 1 {
+        if missing == 1 || known == self.total {
             let rest = Some(self.total.less(known));
             for part in [&mut totals.goods, &mut totals.gift_cards, &mut totals.shipping, &mut totals.fees] {
                 *part = part.or(rest);

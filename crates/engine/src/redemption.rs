@@ -3,11 +3,13 @@
 //! Must not know names, texts of orders or where a verdict came from. Handles are compared, never read.
 
 mod apply;
+mod room;
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 pub use apply::{Unusable, apply, card_order};
+pub(crate) use room::{Room, part_of};
 
 pub use crate::card::Status;
 use crate::moment::InstantMs;
@@ -302,14 +304,24 @@ pub enum Outcome {
 pub struct Share {
     /// What became of it.
     pub outcome: Outcome,
-    /// The most of the order it might pay at its turn, before its own balance and limits.
-    pub payable: Minor,
+    /// What the card may not pay for beyond what its programme says already. A merchant's own rules may exclude more
+    /// than the programme, never less. 0 when refused.
+    pub excluded: Minor,
     /// In the order's currency.
     pub applied: Minor,
     /// In the card's.
     pub taken: Minor,
     /// Still available, in the card's.
     pub left: Minor,
+}
+
+impl Share {
+    /// A card that gives nothing and keeps all of `available`.
+    #[must_use]
+    pub fn nothing(outcome: Outcome, available: Minor) -> Self {
+        let zero = Minor::ZERO;
+        Self { outcome, excluded: zero, applied: zero, taken: zero, left: available }
+    }
 }
 
 /// What every card pays.

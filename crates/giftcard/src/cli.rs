@@ -39,6 +39,7 @@ struct Arguments {
 
 /// Where rules and conditions come from.
 #[derive(Args)]
+#[command(next_help_heading = "Components")]
 struct Loading {
     /// Add the components (.wasm) in this folder: a condition replaces the built-in one of the same id, a `gift-card`
     /// component replaces the rules

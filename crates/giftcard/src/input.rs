@@ -36,7 +36,7 @@ use crate::json::{Flaw, FlawKind};
 pub struct InputError {
     /// What kind of mistake.
     pub kind: InputErrorKind,
-    /// Where, as "order.lines[3].total"; empty for the whole document.
+    /// Where, as `order.lines[3].total`; empty for the whole document.
     pub path: String,
     /// What was wrong and what would be right.
     pub problem: String,
@@ -132,6 +132,7 @@ impl From<Flaw> for InputError {
             FlawKind::UnknownField => InputErrorKind::UnknownField,
             FlawKind::MissingField => InputErrorKind::MissingField,
             FlawKind::WrongShape => InputErrorKind::WrongType,
+            FlawKind::UnknownValue => InputErrorKind::InvalidValue,
         };
         let problem = match flaw.path.is_empty() && flaw.kind != FlawKind::Malformed {
             true => format!("the document {}", flaw.problem),

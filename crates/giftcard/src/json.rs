@@ -28,6 +28,7 @@ pub(crate) enum FlawKind {
     UnknownField,
     MissingField,
     WrongShape,
+    UnknownValue,
 }
 
 /// Reads one document.
@@ -59,21 +60,30 @@ pub(crate) fn excerpt(text: &str) -> String {
 fn parse(text: &str) -> Result<Value, Flaw> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let tree: Result<Tree, _> = serde_path_to_error::deserialize(&mut deserializer);
-    let malformed = |error: &serde_json::Error| {
-        let (line, column) = (error.line(), error.column());
-        let whole = error.to_string();
-        let cause = whole.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&whole);
-        let problem = format!("malformed JSON at line {line}, column {column}: {}", cause.replace("EOF", "it ends"));
-        Flaw { kind: FlawKind::Malformed, path: String::new(), problem }
-    };
     match tree {
-        Ok(Tree(tree)) => deserializer.end().map_err(|error| malformed(&error)).map(|()| tree),
+        Ok(Tree(tree)) => deserializer.end().map_err(|error| malformed(text, &error)).map(|()| tree),
         Err(error) if error.inner().classify() == serde_json::error::Category::Data => {
-            let (line, column) = (error.inner().line(), error.inner().column());
-            let problem = format!("this field is there twice, again at line {line}, column {column}");
+            let problem = format!("this field is there twice, again at {}", place(text, error.inner()));
             Err(Flaw { kind: FlawKind::DuplicateKey, path: path_text(error.path()), problem })
         }
-        Err(error) => Err(malformed(error.inner())),
+        Err(error) => Err(malformed(text, error.inner())),
+    }
+}
+
+fn malformed(text: &str, error: &serde_json::Error) -> Flaw {
+    let whole = error.to_string();
+    let tail = format!(" at line {} column {}", error.line(), error.column());
+    let cause = whole.strip_suffix(&tail).unwrap_or(&whole);
+    let cause = cause.replace("EOF", "it ends").replace("expected ident", "expected `null`, `true` or `false`");
+    let problem = format!("malformed JSON at {}: {cause}", place(text, error));
+    Flaw { kind: FlawKind::Malformed, path: String::new(), problem }
+}
+
+/// Where in the text; without the line if there is but one, since that may be a line of a file.
+fn place(text: &str, error: &serde_json::Error) -> String {
+    match text.trim_end().contains('\n') {
+        true => format!("line {}, column {}", error.line(), error.column()),
+        false => format!("column {}", error.column()),
     }
 }
 
@@ -211,7 +221,8 @@ impl de::Error for Shape {
     }
 
     fn unknown_variant(found: &str, known: &'static [&'static str]) -> Self {
-        Self::wrong(format!("`{}` is not known here; it must be {}", excerpt(found), one_of(known)))
+        let problem = format!("`{}` is not known here; it must be {}", excerpt(found), one_of(known));
+        Self { kind: FlawKind::UnknownValue, field: None, problem }
     }
 
     fn unknown_field(_: &str, known: &'static [&'static str]) -> Self {
@@ -443,16 +454,16 @@ mod tests {
 
     #[test]
     fn errors_say_where_and_what_in_plain_words() {
-        check("", ": malformed JSON at line 1, column 0: it ends while parsing a value");
+        check("", ": malformed JSON at column 0: it ends while parsing a value");
         check("{\n \"name\": }", ": malformed JSON at line 2, column 10: expected value");
-        check("{\"name\":\"a\"} x", ": malformed JSON at line 1, column 14: trailing characters");
+        check("{\"name\":\"a\"} x", ": malformed JSON at column 14: trailing characters");
         check("[]", ": is an array; it must be an object");
         check("\"a\"", ": is the string `a`; it must be an object");
         check("{}", "name: is missing");
-        check("{\"name\":\"a\",\"name\":\"b\"}", "name: this field is there twice, again at line 1, column 19");
+        check("{\"name\":\"a\",\"name\":\"b\"}", "name: this field is there twice, again at column 19");
         check(
             "{\"name\":\"a\",\"inner\":{\"name\":\"b\",\"x\":{\"y\":1,\"y\":2}}}",
-            "inner.x.y: this field is there twice, again at line 1, column 47",
+            "inner.x.y: this field is there twice, again at column 47",
         );
         check("{\"name\":\"a\",\"inner\":{}}", "inner.name: is missing");
         check(

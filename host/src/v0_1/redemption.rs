@@ -181,7 +181,7 @@ fn raise_share(share: wit::Share) -> Result<engine::Share, Broken> {
                 engine::Outcome::Refused(engine::Refusal::Reason(reason))
             }
         },
-        payable: minor("payable", share.payable)?,
+        excluded: minor("excluded", share.excluded)?,
         applied: minor("applied", share.applied)?,
         taken: minor("taken", share.taken)?,
         left: minor("left", share.left)?,

@@ -179,7 +179,7 @@ fn decision_to_wit(decision: engine::Decision) -> wit::Decision {
                 wit::Outcome::Refused(wit::Refusal::Reason(reason))
             }
         },
-        payable: share.payable.get(),
+        excluded: share.excluded.get(),
         applied: share.applied.get(),
         taken: share.taken.get(),
         left: share.left.get(),

@@ -191,6 +191,7 @@ fn ask<E: Evaluator>(
         let detail = "the verdicts are others when explained".to_string();
         return Ok(Err(Broken { rule: "explain-differs", card: None, detail }.into()));
     }
+    let mut taken = Vec::new();
     for step in explained.steps {
         let card = match step.card.map(|card| call.cards.get(card)) {
             None => None,
@@ -200,8 +201,9 @@ fn ask<E: Evaluator>(
                 return Ok(Err(Broken { rule: "bad-index", card: None, detail }.into()));
             }
         };
-        steps.push(QuoteStep { plugin: Some(call.plugin.to_string()), step: Step { card, ..step } });
+        taken.push(QuoteStep { plugin: Some(call.plugin.to_string()), step: Step { card, ..step } });
     }
+    steps.append(&mut taken);
     Ok(Ok(evaluation))
 }
 

@@ -10,7 +10,7 @@ use crate::code::normalise;
 use crate::money::Minor;
 use crate::order::{Line, Order, Part, Totals, check_attributes};
 use crate::programme::{Audience, MANUAL, Programme};
-use crate::redemption::{self, Card, Customer, Minimum, Policy, Request, Tender, Verdict, parts};
+use crate::redemption::{self, Card, Customer, Minimum, Policy, Request, Tender, Verdict, codes, parts};
 use crate::value::{Named, Reject, Value};
 
 /// A request in bare amounts, and what its indexes and handles stand for.
@@ -24,6 +24,8 @@ pub(super) struct Lowered {
     pub(super) programmes: Vec<Programme>,
     /// By handle.
     pub(super) reasons: Vec<CardRefusal>,
+    /// The order came without lines, and says of its parts only that gift cards are among them.
+    gift_cards_among_unknown: bool,
 }
 
 impl Lowered {
@@ -42,13 +44,15 @@ pub(super) fn lower<E>(request: &QuoteRequest, totals: &Totals) -> Result<Lowere
     let (unique, repeated) = unique_cards(request)?;
     let mut handles = Handles::default();
     let customer = lower_customer(order, &mut handles);
+    let lines = lower_lines(order, totals);
+    let gift_cards_among_unknown = lines.is_none() && totals.gift_cards > Some(Minor::ZERO);
     let mut lowered = Lowered {
         request: Request {
             total: order.total,
             tax: totals.tax,
             paid: order.paid,
             exponent: order.currency.exponent(),
-            lines: lower_lines(order, totals),
+            lines,
             customer,
             programmes: Vec::new(),
             cards: Vec::new(),
@@ -60,6 +64,7 @@ pub(super) fn lower<E>(request: &QuoteRequest, totals: &Totals) -> Result<Lowere
         repeated,
         programmes: Vec::new(),
         reasons: Vec::new(),
+        gift_cards_among_unknown,
     };
     for place in 0..lowered.cards.len() {
         let index = lowered.cards[place];
@@ -148,6 +153,10 @@ fn lower_card<E>(
     if programme.site != order.site && !programme.accepted_by.contains(&order.site) {
         let reject = Reject::new("card-of-another-site", "the card belongs to another shop");
         verdicts.push(Verdict::Reject(lowered.reason(reject, None)));
+    }
+    if !programme.payable.gift_cards && lowered.gift_cards_among_unknown {
+        let message = "the order has gift cards in it, and came without the lines that tell how much the card may pay";
+        verdicts.push(Verdict::Reject(lowered.reason(Reject::new(codes::LINES_NEEDED, message), None)));
     }
     let tender = match card.currency == order.currency {
         true => Tender::SameCurrency,

@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::{
-    Audience, Card, Decision, Minimum, OrderOfUse, Outcome, Programme, Refusal, Request, Share, Status, Tender,
-    Verdict, codes, parts,
+    Audience, Card, Decision, Minimum, OrderOfUse, Outcome, Programme, Refusal, Request, Room, Share, Status, Tender,
+    Verdict, codes, part_of, parts,
 };
 use crate::moment::{InstantMs, format_instant};
 use crate::money::Minor;
@@ -35,11 +35,12 @@ impl core::error::Error for Unusable {}
 pub fn apply(request: &Request, explain: bool) -> Result<Decision, Unusable> {
     let classes = Classes::of(request)?;
     check_indexes(request)?;
+    let mut room = Room::of(request);
     let mut trace = Trace { steps: Vec::new(), explain, exponent: request.exponent };
     let mut accepted = 0;
     let mut shares = Vec::with_capacity(request.cards.len());
     for (index, card) in request.cards.iter().enumerate() {
-        let mut refusal = refuse(request, &classes, index, &mut trace);
+        let mut refusal = refuse(request, &classes, &room, index, &mut trace);
         if refusal.is_none() {
             accepted += 1;
             let room = accepted <= request.policy.cards_max;
@@ -49,14 +50,12 @@ pub fn apply(request: &Request, explain: bool) -> Result<Decision, Unusable> {
             refusal = (!room).then(|| code(codes::TOO_MANY_CARDS));
         }
         let outcome = refusal.map_or(Outcome::NotNeeded, Outcome::Refused);
-        let (payable, applied, taken) = (Minor::ZERO, Minor::ZERO, Minor::ZERO);
-        shares.push(Share { outcome, payable, applied, taken, left: card.available });
+        shares.push(Share::nothing(outcome, card.available));
     }
-    let mut used = Used::default();
     let mut limits: Vec<Minor> = request.limits.iter().map(|limit| limit.limit).collect();
     for index in card_order(request) {
         if shares[index].outcome == Outcome::NotNeeded {
-            shares[index] = pay(request, &classes, index, &mut used, &mut limits, &mut trace);
+            shares[index] = pay(request, index, &mut room, &mut limits, &mut trace);
         }
     }
     Ok(Decision { shares, steps: trace.steps })
@@ -102,65 +101,35 @@ fn check_indexes(request: &Request) -> Result<(), Unusable> {
     Ok(())
 }
 
-/// What the order comes to by part. A set of parts is a mask of [`parts::ALL`].
+/// What the order comes to by part, for the minimum and for exclusions.
 struct Classes {
-    /// Payable by cards, by set of parts.
-    payable: [Minor; 16],
-    /// All of it, by single part bit.
     total: [Minor; 4],
     tax: [Option<Minor>; 4],
     lines: bool,
     whole: Minor,
     whole_tax: Option<Minor>,
-    paid: Minor,
 }
-
-const PART_BITS: [u32; 4] = [parts::GOODS, parts::SHIPPING, parts::FEE, parts::GIFT_CARD];
 
 impl Classes {
     fn of(request: &Request) -> Result<Self, Unusable> {
         let sums = |_| Unusable("amounts add up beyond 2^53 - 1".to_string());
         let mut total = [Minor::ZERO; 4];
-        let mut payable = [Minor::ZERO; 4];
         let mut tax = [Some(Minor::ZERO); 4];
         let mut all = Minor::ZERO;
         for line in request.lines.iter().flatten() {
             all = all.plus(line.total).map_err(sums)?;
-            let Some(part) = PART_BITS.iter().position(|bit| line.parts & bit != 0) else { continue };
+            let Some(part) = part_of(line) else { continue };
             total[part] = total[part].plus(line.total).map_err(sums)?;
-            if line.parts & parts::NO_CARD == 0 {
-                payable[part] = payable[part].plus(line.total).map_err(sums)?;
-            }
             tax[part] = match (tax[part], line.tax) {
                 (Some(sum), Some(tax)) => Some(sum.plus(tax).map_err(sums)?),
                 _ => None,
             };
         }
-        if request.lines.is_none() {
-            // A bare total: whatever the set, all of it; sets that leave a part out are refused beforehand.
-            payable[0] = request.total;
-        } else if all != request.total {
+        if request.lines.is_some() && all != request.total {
             return Err(Unusable(format!("the lines add up to {}, the total is {}", all.get(), request.total.get())));
         }
-        let mut by_set = [Minor::ZERO; 16];
-        for (set, sum) in by_set.iter_mut().enumerate() {
-            let members = (0..4).filter(|part| set & (1 << part) != 0 || request.lines.is_none());
-            *sum = Minor::sum(members.map(|part| payable[part])).map_err(sums)?;
-        }
-        Ok(Self {
-            payable: by_set,
-            total,
-            tax,
-            lines: request.lines.is_some(),
-            whole: request.total,
-            whole_tax: request.tax,
-            paid: request.paid,
-        })
-    }
-
-    /// What cards that may pay only for `set` may pay together: the set's lines, less what is paid already.
-    fn cap(&self, set: usize) -> Minor {
-        self.payable[set & 15].less(self.paid)
+        let (whole, whole_tax) = (request.total, request.tax);
+        Ok(Self { total, tax, lines: request.lines.is_some(), whole, whole_tax })
     }
 
     /// What the minimum is compared with; none where the order does not say.
@@ -173,8 +142,8 @@ impl Classes {
             return None;
         }
         let mut sum = Minor::ZERO;
-        for (part, bit) in PART_BITS.iter().enumerate() {
-            if minimum.basis & bit != 0 {
+        for part in 0..4 {
+            if minimum.basis & (1 << part) != 0 {
                 let tax = if minimum.without_tax { self.tax[part]? } else { Minor::ZERO };
                 sum = sum.plus(self.total[part].less(tax)).ok()?;
             }
@@ -204,7 +173,13 @@ impl Trace {
 }
 
 /// The first reason why the card may not pay, in order of precedence.
-fn refuse(request: &Request, classes: &Classes, index: usize, trace: &mut Trace) -> Option<Refusal> {
+fn refuse(
+    request: &Request,
+    classes: &Classes,
+    room: &Room,
+    index: usize,
+    trace: &mut Trace,
+) -> Option<Refusal> {
     let card = &request.cards[index];
     let programme = &request.programmes[card.programme as usize];
     refuse_state(request, card, programme, index, trace)
@@ -212,7 +187,7 @@ fn refuse(request: &Request, classes: &Classes, index: usize, trace: &mut Trace)
         .or_else(|| refuse_currency(card, index, trace))
         .or_else(|| refuse_minimum(classes, programme, index, trace))
         .or_else(|| refuse_verdict(card, index, trace))
-        .or_else(|| refuse_parts(classes, programme, index, trace))
+        .or_else(|| refuse_parts(classes, room, programme, index, trace))
 }
 
 fn refuse_state(
@@ -326,19 +301,28 @@ fn refuse_minimum(classes: &Classes, programme: &Programme, index: usize, trace:
 
 fn refuse_verdict(card: &Card, index: usize, trace: &mut Trace) -> Option<Refusal> {
     let rejected = card.verdicts.iter().find_map(|verdict| match verdict {
-        Verdict::Reject(reason) => Some(*reason),
+        Verdict::Reject(reason) => Some(Refusal::Reason(*reason)),
         _ => None,
     });
+    // Accepted up to nothing is no acceptance.
+    let refusal = rejected
+        .or_else(|| card.verdicts.contains(&Verdict::AcceptUpTo(Minor::ZERO)).then(|| code(codes::LIMIT_REACHED)));
     if !card.verdicts.is_empty() {
-        trace.card(index, "conditions", rejected.is_none(), || {
-            let seen = if rejected.is_some() { "one rejects" } else { "all accept" };
+        trace.card(index, "conditions", refusal.is_none(), || {
+            let seen = if refusal.is_some() { "one does not accept" } else { "all accept" };
             (seen.to_string(), "all accept".to_string())
         });
     }
-    rejected.map(Refusal::Reason)
+    refusal
 }
 
-fn refuse_parts(classes: &Classes, programme: &Programme, index: usize, trace: &mut Trace) -> Option<Refusal> {
+fn refuse_parts(
+    classes: &Classes,
+    room: &Room,
+    programme: &Programme,
+    index: usize,
+    trace: &mut Trace,
+) -> Option<Refusal> {
     let set = programme.payable & parts::ALL;
     if !classes.lines {
         // Without lines nobody knows how much of the total is shipping or fees. Gift card lines are the one part
@@ -349,7 +333,7 @@ fn refuse_parts(classes: &Classes, programme: &Programme, index: usize, trace: &
         });
         return (!enough).then(|| code(codes::LINES_NEEDED));
     }
-    let payable = classes.payable[set as usize];
+    let payable = room.lines(set);
     let refused = payable.is_zero() && !classes.whole.is_zero();
     let amount = trace.amount(payable);
     trace.card(index, "lines it may pay for", !refused, || (amount, "more than nothing".to_string()));
@@ -360,36 +344,11 @@ fn refuse_parts(classes: &Classes, programme: &Programme, index: usize, trace: &
     Some(code(if only_gift_cards { codes::NO_GIFT_CARDS } else { codes::NOTHING_PAYABLE }))
 }
 
-/// What has been applied so far, by the set of parts the paying cards may pay for.
-#[derive(Default)]
-struct Used([Minor; 16]);
-
-impl Used {
-    /// What a card that may pay for `set` may still pay. Every set that contains it bounds it: cards of a narrower
-    /// set must leave enough of what both may pay for.
-    fn payable(&self, classes: &Classes, set: usize) -> Minor {
-        let mut least = Minor::MAX;
-        for wider in (0..16).filter(|wider| wider & set == set) {
-            let narrower = (0..16).filter(|narrower| narrower & wider == *narrower);
-            let used = Minor::sum(narrower.map(|narrower| self.0[narrower])).unwrap_or(Minor::MAX);
-            least = least.min(classes.cap(wider).less(used));
-        }
-        least
-    }
-}
-
 /// Lets one accepted card pay.
-fn pay(
-    request: &Request,
-    classes: &Classes,
-    index: usize,
-    used: &mut Used,
-    limits: &mut [Minor],
-    trace: &mut Trace,
-) -> Share {
+fn pay(request: &Request, index: usize, room: &mut Room, limits: &mut [Minor], trace: &mut Trace) -> Share {
     let card = &request.cards[index];
-    let set = (request.programmes[card.programme as usize].payable & parts::ALL) as usize;
-    let payable = used.payable(classes, set);
+    let set = request.programmes[card.programme as usize].payable;
+    let payable = room.payable(set, Minor::ZERO);
     let capped = card.verdicts.iter().filter_map(|verdict| match verdict {
         Verdict::AcceptUpTo(limit) => Some(*limit),
         _ => None,
@@ -411,19 +370,13 @@ fn pay(
             *left = left.less(applied);
         }
     }
-    used.0[set] = used.0[set].plus(applied).unwrap_or(Minor::MAX);
-    let taken = card.tender.taken(applied).min(card.available);
+    room.pay(set, Minor::ZERO, applied);
     let (due, amount) = (trace.amount(payable), trace.amount(applied));
     trace.card(index, "pays", !applied.is_zero(), || (format!("{amount} of {due} that it may pay"), String::new()));
-    let left = card.available.less(taken);
-    let refused = |refusal| {
-        let outcome = Outcome::Refused(refusal);
-        Share { outcome, payable: Minor::ZERO, applied, taken, left }
-    };
-    match reason {
-        _ if !applied.is_zero() => Share { outcome: Outcome::Used, payable, applied, taken, left },
-        Some(reason) => refused(Refusal::Reason(reason)),
-        None if cap.is_zero() && !payable.is_zero() => refused(code(codes::LIMIT_REACHED)),
-        None => Share { outcome: Outcome::NotNeeded, payable, applied, taken, left },
+    if applied.is_zero() {
+        let outcome = reason.map_or(Outcome::NotNeeded, |reason| Outcome::Refused(Refusal::Reason(reason)));
+        return Share::nothing(outcome, card.available);
     }
+    let taken = card.tender.taken(applied).min(card.available);
+    Share { outcome: Outcome::Used, excluded: Minor::ZERO, applied, taken, left: card.available.less(taken) }
 }

@@ -82,7 +82,7 @@ impl Documents {
             while self.read_line(&mut second)? > 0 {
                 if !second.trim_ascii().is_empty() {
                     self.has_lines = true;
-                    self.pending.push_back(found(first, Some(first_line)));
+                    self.pending.push_back(found(first.trim_ascii_start().to_vec(), Some(first_line)));
                     self.pending.push_back(found(second, Some(self.lines_read)));
                     return Ok(());
                 }
@@ -90,7 +90,7 @@ impl Documents {
             }
         }
         self.bytes_read += self.reader.read_to_end(&mut first)? as u64;
-        self.pending = split(found(first, None), first_line);
+        self.pending = split(found(first, None));
         Ok(())
     }
 
@@ -139,7 +139,7 @@ fn found(bytes: Vec<u8>, line: Option<u64>) -> Found {
 
 /// Several documents one after the other, each over as many lines as it likes. A text that is something else stays
 /// whole, so that whoever reads it can say what is wrong.
-fn split(whole: Found, first_line: u64) -> VecDeque<Found> {
+fn split(whole: Found) -> VecDeque<Found> {
     let Some(text) = &whole.text else { return [whole].into() };
     let mut parts = VecDeque::new();
     let mut start = 0;
@@ -151,7 +151,7 @@ fn split(whole: Found, first_line: u64) -> VecDeque<Found> {
         if !part.trim_start().starts_with('{') {
             return [whole].into();
         }
-        let line = first_line + newlines(&text[..start + blank]);
+        let line = 1 + newlines(&text[..start + blank]);
         parts.push_back(Found { line: Some(line), text: Some(part[blank..].to_string()) });
         start = end;
         if document.is_err() {
@@ -201,6 +201,7 @@ mod tests {
     #[test]
     fn several_documents_may_follow_each_other() {
         check("{\n}\n{\n\n}", false, &[(Some(1), "{\n}"), (Some(3), "{\n\n}")]);
+        check("\n\n{\n}\n{\n}", false, &[(Some(3), "{\n}"), (Some(5), "{\n}")]);
         check("{\n}{\n}\n {\"a\"", false, &[(Some(1), "{\n}"), (Some(2), "{\n}"), (Some(4), "{\"a\"")]);
     }
 }

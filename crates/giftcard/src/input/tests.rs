@@ -1,14 +1,13 @@
-//! Inputs that are wrong, and what each is told; and what is assumed where an input says nothing.
+//! Inputs that are wrong, and what each is told.
 
-use giftcard_engine::card::Status;
-use giftcard_engine::moment::format_instant;
-use giftcard_engine::programme::{Audience, OnFailure};
-use giftcard_engine::value::{Named, Value};
-use giftcard_engine::{Currency, Money};
 use giftcard_host::{Facts, Setting, SettingKind, World};
 use serde_json::{Value as Json, json};
 
 use super::*;
+
+mod accepted;
+mod refund;
+mod settings;
 
 /// No condition plugin is loaded.
 pub(crate) struct NoPlugins;
@@ -220,7 +219,7 @@ fn every_mistake_is_told_where_it_is_what_it_is_and_what_would_be_right() {
         (
             "order/lines",
             json!([{"total": "35.00", "part": "gift_card"}]),
-            "wrong-type",
+            "invalid-value",
             "`order.lines[0].part`: `gift_card` is not known here; it must be `goods`, `gift-card`, `shipping` or `fee`",
         ),
         // Currencies.
@@ -300,7 +299,7 @@ fn every_mistake_is_told_where_it_is_what_it_is_and_what_would_be_right() {
         (
             "cards/0/status",
             json!("frozen"),
-            "wrong-type",
+            "invalid-value",
             "`cards[0].status`: `frozen` is not known here; it must be `pending`, `active`, `disabled` or `closed`",
         ),
         (
@@ -363,7 +362,7 @@ fn every_mistake_is_told_where_it_is_what_it_is_and_what_would_be_right() {
         (
             "site/order_of_use",
             json!("random"),
-            "wrong-type",
+            "invalid-value",
             "`site.order_of_use`: `random` is not known here; it must be `as-entered`, `soonest-expiry`, `smallest-balance` or `oldest-first`",
         ),
         (
@@ -418,7 +417,7 @@ fn every_mistake_is_told_where_it_is_what_it_is_and_what_would_be_right() {
         (
             "programmes/0/audience",
             json!("staff"),
-            "wrong-type",
+            "invalid-value",
             "`programmes[0].audience`: `staff` is not known here; it must be `everyone`, `registered`, `roles` or `customer`",
         ),
         (
@@ -454,7 +453,7 @@ fn every_mistake_is_told_where_it_is_what_it_is_and_what_would_be_right() {
         (
             "programmes/0/minimum_order",
             json!({"amount": "50", "basis": "net"}),
-            "wrong-type",
+            "invalid-value",
             "`programmes[0].minimum_order.basis`: `net` is not known here; it must be `total`, `total-without-tax`, `goods` or `goods-without-tax`",
         ),
         (
@@ -491,7 +490,7 @@ fn every_mistake_is_told_where_it_is_what_it_is_and_what_would_be_right() {
         (
             "programmes/0/conditions/0/on_failure",
             json!("shrug"),
-            "wrong-type",
+            "invalid-value",
             "`programmes[0].conditions[0].on_failure`: `shrug` is not known here; it must be `refuse-card`, `ignore` or `previous`",
         ),
     ];
@@ -504,153 +503,6 @@ fn every_mistake_is_told_where_it_is_what_it_is_and_what_would_be_right() {
             }
         }
     }
-}
-
-#[test]
-fn settings_become_what_their_plugin_declares() {
-    let usd = Currency::iso("USD").unwrap();
-    let eur = Currency::iso("EUR").unwrap();
-    let money = |amount: &str, currency: Currency| Value::Money(Money::new(currency.parse(amount).unwrap(), currency));
-    let rows = [
-        ("flag", json!(true), Value::Flag(true)),
-        ("integer", json!(-5), Value::Integer(-5)),
-        ("quantity", json!("1.5"), Value::Integer(1500)),
-        ("percent", json!("12.5"), Value::Integer(1250)),
-        ("percent", json!("50"), Value::Integer(5000)),
-        ("money", json!("25.00"), money("25.00", usd)),
-        ("money", json!({"amount": "25.00", "currency": "EUR"}), money("25.00", eur)),
-        ("text", json!("x"), Value::Text("x".to_string())),
-        ("choice", json!("all"), Value::Text("all".to_string())),
-        ("date", json!("2026-01-31"), Value::Text("2026-01-31".to_string())),
-        ("time", json!("08:30"), Value::Text("08:30".to_string())),
-        ("texts", json!(["a", "b"]), Value::Texts(vec!["a".to_string(), "b".to_string()])),
-        ("choices", json!([]), Value::Texts(Vec::new())),
-    ];
-    for (name, json, expected) in rows {
-        let request = read(&patched("programmes/0/conditions/0/settings", json!({name: json}))).unwrap();
-        let found = &request.programmes[0].conditions[0].settings;
-        assert_eq!(*found, [Named { name: name.to_string(), value: expected }]);
-    }
-    let none = read(&patched("programmes/0/conditions/0/settings", json!({"flag": null}))).unwrap();
-    assert!(none.programmes[0].conditions[0].settings.is_empty());
-}
-
-#[test]
-fn settings_of_another_kind_are_refused() {
-    let rows = [
-        (
-            json!({"colour": 1}),
-            "colour`: `every-kind` has no such setting; its settings are `flag`, `integer`, `quantity`, `percent`, `money`, `text`, `choice`, `date`, `time`, `texts`, `choices`",
-        ),
-        (json!({"flag": "yes"}), "flag`: is the string `yes`; it must be `true` or `false`"),
-        (json!({"integer": "5"}), "integer`: is the string `5`; it must be a whole number such as 5"),
-        (json!({"integer": 1.5}), "integer`: 1.5 is not a whole number within ±9007199254740991"),
-        (
-            json!({"integer": 9_007_199_254_740_992_i64}),
-            "integer`: 9007199254740992 is not a whole number within ±9007199254740991",
-        ),
-        (
-            json!({"quantity": 1.5}),
-            "quantity`: 1.5 is a JSON number; quantities are decimal strings with up to three decimals such as \"1.5\"",
-        ),
-        (
-            json!({"percent": 12.5}),
-            "percent`: 12.5 is a JSON number; percentages are decimal strings with up to two decimals such as \"12.5\"",
-        ),
-        (
-            json!({"percent": "12.345"}),
-            "percent`: `12.345` does not fit: percentages are decimal strings with up to two decimals such as \"12.5\"",
-        ),
-        (
-            json!({"percent": "50%"}),
-            "percent`: `50%` does not fit: percentages are decimal strings with up to two decimals such as \"12.5\"",
-        ),
-        (
-            json!({"money": 25}),
-            "money`: 25 is a JSON number; amounts are decimal strings such as \"25.00\", or {\"amount\": \"25.00\", \"currency\": \"USD\"}",
-        ),
-        (
-            json!({"money": {"amount": 25, "currency": "USD"}}),
-            "money.amount`: 25 is a JSON number; amounts are decimal strings such as \"25.00\"",
-        ),
-        (
-            json!({"money": {"amount": "25.001", "currency": "EUR"}}),
-            "money.amount`: `25.001` has more than the 2 decimals of EUR; write it as `35.00`",
-        ),
-        (json!({"money": "-1"}), "money`: `-1` is negative; it must be at least 0"),
-        (json!({"choice": "some"}), "choice`: `some` is not a choice; write `any`, `all` or `none`"),
-        (json!({"date": "2026-02-30"}), "date`: `2026-02-30` is not a date such as `2026-01-31`"),
-        (json!({"time": "24:00"}), "time`: `24:00` is not a time of day such as `08:30`"),
-        (json!({"texts": "a"}), "texts`: is the string `a`; it must be an array of strings"),
-        (json!({"texts": ["a", 1]}), "texts[1]`: 1 is a JSON number; it must be a string"),
-        (json!({"choices": ["any", "some"]}), "choices[1]`: `some` is not a choice; write `any`, `all` or `none`"),
-    ];
-    for (settings, expected) in rows {
-        let error = read(&patched("programmes/0/conditions/0/settings", settings)).unwrap_err();
-        assert_eq!(error.to_string(), format!("`programmes[0].conditions[0].settings.{expected}"));
-    }
-}
-
-#[test]
-fn whatever_has_a_sensible_default_may_be_left_out() {
-    let text = json!({
-        "order": {"currency": "JPY", "total": "3500", "lines": [{"total": "3500"}]},
-        "cards": [{"balance": "1500"}, {"balance": "4000", "id": "B"}],
-    });
-    let request = read_quote(&text.to_string(), &NoPlugins, 1_767_225_600_000).unwrap();
-    assert_eq!((request.site.id.as_str(), request.site.currency.code(), request.site.cards_max), ("main", "JPY", 20));
-    assert_eq!((request.now.at(), request.now.utc_offset_s()), (1_767_225_600_000, 0));
-    let card = &request.cards[0];
-    assert_eq!((card.id.as_str(), card.programme.as_str(), card.site.as_str()), ("card-1", "manual", "main"));
-    assert_eq!((card.status, card.initial.get(), card.held.get()), (Status::Active, 1500, 0));
-    assert_eq!((card.issued_at, card.expires_at), (1_767_225_600_000, None));
-    assert_eq!(request.cards[1].id, "B");
-    let line = &request.order.lines.as_ref().unwrap()[0];
-    assert_eq!((line.quantity_milli, line.unit_price.get(), line.payable_by_card), (1000, 3500, true));
-}
-
-#[test]
-fn a_site_is_named_once() {
-    let mut input = json!({"order": {"site": "b", "currency": "USD", "total": "1"}, "cards": []});
-    assert_eq!(read(&input.to_string()).unwrap().site.id, "b");
-    input["site"] = json!({"id": "a"});
-    let error = read(&input.to_string()).unwrap_err();
-    assert_eq!(error.to_string(), "`order.site`: is `b`, but the document's site is `a`");
-}
-
-#[test]
-fn a_plain_date_is_a_whole_day_of_the_sites_zone() {
-    let input = json!({
-        "site": {"time_zone": "America/New_York"},
-        "order": {"currency": "USD", "total": "1.00"},
-        "programmes": [{"code_name": "p", "valid_from": "2026-03-08", "valid_to": "2026-03-08"}],
-        "cards": [{"balance": "1.00", "expires_at": "2026-11-01"}, {"balance": "1.00", "expires_at": "2026-11-01T12:00:00Z"}],
-    });
-    let request = read(&input.to_string()).unwrap();
-    let (from, to) = (request.programmes[0].valid_from.unwrap(), request.programmes[0].valid_to.unwrap());
-    assert_eq!(
-        (format_instant(from), format_instant(to)),
-        ("2026-03-08T05:00:00Z".into(), "2026-03-09T04:00:00Z".into())
-    );
-    assert_eq!(format_instant(request.cards[0].expires_at.unwrap()), "2026-11-02T05:00:00Z");
-    assert_eq!(format_instant(request.cards[1].expires_at.unwrap()), "2026-11-01T12:00:00Z");
-}
-
-#[test]
-fn audiences_and_failure_policies_are_read() {
-    for (given, expected) in [
-        (json!("everyone"), Audience::Everyone),
-        (json!("registered"), Audience::Registered),
-        (json!({"roles": ["vip"]}), Audience::InRoles(vec!["vip".to_string()])),
-        (json!({"customer": "c-1"}), Audience::Customer("c-1".to_string())),
-    ] {
-        assert_eq!(read(&patched("programmes/0/audience", given)).unwrap().programmes[0].audience, expected);
-    }
-    let previous = json!({"previous": {"plugin": "every-kind@1.0.0", "settings": {"integer": 1}}});
-    let request = read(&patched("programmes/0/conditions/0/on_failure", previous)).unwrap();
-    let settings = vec![Named { name: "integer".to_string(), value: Value::Integer(1) }];
-    let expected = OnFailure::Previous { plugin: "every-kind@1.0.0".to_string(), settings };
-    assert_eq!(request.programmes[0].conditions[0].on_failure, expected);
 }
 
 #[test]
@@ -669,57 +521,13 @@ fn no_message_shows_a_code() {
 #[test]
 fn keys_that_stand_twice_are_refused_wherever_they_are() {
     for (text, expected) in [
-        (r#"{"order": {}, "order": {}}"#, "`order`: this field is there twice, again at line 1, column 23"),
+        (r#"{"order": {}, "order": {}}"#, "`order`: this field is there twice, again at column 23"),
         (
             r#"{"programmes": [{"conditions": [{"settings": {"a": 1, "a": 2}}]}]}"#,
-            "`programmes[0].conditions[0].settings.a`: this field is there twice, again at line 1, column 59",
+            "`programmes[0].conditions[0].settings.a`: this field is there twice, again at column 59",
         ),
     ] {
         let error = read(text).unwrap_err();
         assert_eq!((error.kind.code(), error.to_string().as_str()), ("duplicate-key", expected));
     }
-}
-
-fn check_refund(input: &Json, expected: &str) {
-    let found = read_refund(&input.to_string()).map_err(|error| format!("{} {error}", error.kind.code()));
-    assert_eq!(found.unwrap_err(), expected, "{input}");
-}
-
-#[test]
-fn a_refund_that_cannot_be_is_refused_with_its_path() {
-    let with = |amount: &str, payment: Json| {
-        json!({"currency": "USD", "mode": "cards", "amount": amount, "payments": [
-            {"id": "bank", "tender": "other", "applied": "5.00"}, payment,
-        ]})
-    };
-    check_refund(
-        &with("0", json!({"id": "A", "applied": "1.00"})),
-        "refund-not-positive `amount`: is nothing; a refund must be more than that",
-    );
-    check_refund(
-        &with("1.01", json!({"id": "A", "applied": "1.00"})),
-        "refund-above-refundable `amount`: 1.01 USD is more than is still refundable of what gift cards paid, which is \
-         1.00 USD",
-    );
-    check_refund(
-        &with("1.00", json!({"id": "bank", "applied": "1.00"})),
-        "inconsistent `payments[1].id`: `bank` was given before, as payments[0]",
-    );
-    check_refund(
-        &with("1.00", json!({"id": "A", "applied": "1.00", "applied_returned": "2.00"})),
-        "inconsistent `payments[1]`: more has gone back than was paid",
-    );
-    check_refund(
-        &with("1.00", json!({"id": "A", "applied": "1.00", "currency": "EUR"})),
-        "missing-field `payments[1].taken`: is missing; the tender is in EUR, the order in USD",
-    );
-    check_refund(
-        &with("1.00", json!({"id": "A", "applied": "1.00", "taken": "2.00"})),
-        "inconsistent `payments[1]`: is in USD as the order is, so what was applied and what was taken must be equal",
-    );
-    check_refund(
-        &json!({"currency": "USD", "mode": "all", "amount": "1", "payments": []}),
-        "wrong-type `mode`: `all` is not known here; it must be `cards` or `order`",
-    );
-    check_refund(&json!([]), "wrong-type the document is an array; it must be an object");
 }

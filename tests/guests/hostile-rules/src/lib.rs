@@ -43,20 +43,20 @@ impl Redemption for Hostile {
         let mode = request.policy.cards_max;
         match mode {
             101 => {
-                shares[0] = pays(&request.cards[0], request.total, request.cards[0].available + 1);
+                shares[0] = pays(&request.cards[0], request.cards[0].available + 1);
                 shares[0].left = 0;
             }
-            102 => shares[0] = pays(&request.cards[0], request.total, -5),
-            103 => shares = request.cards.iter().map(|card| pays(card, request.total, card.available)).collect(),
+            102 => shares[0] = pays(&request.cards[0], -5),
+            103 => shares = request.cards.iter().map(|card| pays(card, card.available)).collect(),
             104 => {
                 let card = &request.cards[0];
-                shares[0] = pays(card, request.total, card.available.min(request.total));
+                shares[0] = pays(card, card.available.min(request.total));
             }
             105 => {
                 let last = request.cards.len() - 1;
                 let applied = request.cards[last].available.min(request.total);
-                shares.iter_mut().zip(&request.cards).for_each(|(share, card)| *share = pays(card, request.total, 0));
-                shares[last] = pays(&request.cards[last], request.total, applied);
+                shares.iter_mut().zip(&request.cards).for_each(|(share, card)| *share = pays(card, 0));
+                shares[last] = pays(&request.cards[last], applied);
             }
             106 => shares[0].taken += 1,
             107 => shares[0].applied = 1 << 53,
@@ -68,13 +68,25 @@ impl Redemption for Hostile {
             111 => shares[0].outcome = Outcome::Refused(Refusal::Code("because".into())),
             112 => shares[0] = refused(&request.cards[0], Refusal::Reason(99)),
             113 => shares[0] = refused(&request.cards[0], Refusal::Code("Not A Code".into())),
-            114 => shares[0] = pays(&request.cards[0], request.total, shares[0].applied - 1),
+            114 => shares[0] = pays(&request.cards[0], shares[0].applied - 1),
             115 if explain => shares[0] = refused(&request.cards[0], Refusal::Code("changed-my-mind".into())),
             116 => loop {
                 core::hint::black_box(());
             },
             117 => return Err(Failure { code: "out-of-order".into(), message: "cannot decide".into() }),
-            118 => shares[0] = refused(&request.cards[0], Refusal::Code("merchants-own-reason".into())),
+            118 => {
+                shares[0] = refused(&request.cards[0], Refusal::Code("merchants-own-reason".into()));
+                shares[1] = pays(&request.cards[1], request.total.min(request.cards[1].available));
+            }
+            // A merchant's own exclusion: no card pays more than half of the order.
+            122 => {
+                let half = request.total / 2;
+                shares.iter_mut().zip(&request.cards).for_each(|(share, card)| *share = pays(card, 0));
+                shares[0] = pays(&request.cards[0], request.cards[0].available.min(half));
+                let left = half - shares[0].applied;
+                shares[1] = pays(&request.cards[1], request.cards[1].available.min(left));
+                shares.iter_mut().for_each(|share| share.excluded = request.total - half);
+            }
             _ => {}
         }
         let bad_step = Step {
@@ -115,7 +127,7 @@ fn in_turn(request: &Request) -> Vec<Share> {
         if let Some(reason) = rejected {
             return refused(card, Refusal::Reason(reason));
         }
-        let share = pays(card, left, worth(card).min(left));
+        let share = pays(card, worth(card).min(left));
         left -= share.applied;
         share
     };
@@ -130,17 +142,17 @@ fn worth(card: &Card) -> i64 {
     }
 }
 
-fn pays(card: &Card, payable: i64, applied: i64) -> Share {
+fn pays(card: &Card, applied: i64) -> Share {
     let taken = match card.tender {
         Tender::Converted(ratio) => (applied * ratio.denominator + ratio.numerator - 1) / ratio.numerator,
         _ => applied,
     };
     let outcome = if applied == 0 { Outcome::NotNeeded } else { Outcome::Used };
-    Share { outcome, payable, applied, taken, left: card.available - taken }
+    Share { outcome, excluded: 0, applied, taken, left: card.available - taken }
 }
 
 fn refused(card: &Card, refusal: Refusal) -> Share {
-    Share { outcome: Outcome::Refused(refusal), payable: 0, applied: 0, taken: 0, left: card.available }
+    Share { outcome: Outcome::Refused(refusal), excluded: 0, applied: 0, taken: 0, left: card.available }
 }
 
 // Names of exports hold a colon, which only a component's linker takes.

@@ -1,0 +1,321 @@
+//! The built binary: exit codes, standard input, JSON lines, and answers that keep to the published schema.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+struct Run {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Run {
+    fn json(&self) -> Vec<Value> {
+        self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_giftcard"));
+    // One cache for all tests: compiling every component for each would take long.
+    command.args(arguments).env("GIFTCARD_CACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/cli-cache"));
+    fs::create_dir_all(concat!(env!("CARGO_TARGET_TMPDIR"), "/cli-cache")).unwrap();
+    command
+}
+
+fn run_with(arguments: &[&str], input: &str) -> Run {
+    let mut child =
+        command(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A command that fails early does not read its input.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Run {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn run(arguments: &[&str]) -> Run {
+    run_with(arguments, "")
+}
+
+fn order() -> Value {
+    json!({
+        "order": {"id": "1001", "currency": "USD", "total": "35.00"},
+        "cards": [{"id": "A", "balance": "15.00"}, {"id": "B", "balance": "40.00"}],
+    })
+}
+
+/// An order whose card is refused because the condition cannot be checked: it needs lines.
+fn order_with_failing_condition() -> Value {
+    json!({
+        "order": {"currency": "USD", "total": "35.00"},
+        "programmes": [{"code_name": "p", "conditions": [{"plugin": "cart-contents", "settings": {"skus": ["a"]}}]}],
+        "cards": [{"id": "A", "balance": "15.00", "programme": "p"}],
+    })
+}
+
+fn schema(name: &str) -> Value {
+    serde_json::from_str(&run(&["schema", name]).out).unwrap()
+}
+
+fn assert_fits(schema: &Value, document: &Value) {
+    let errors: Vec<String> =
+        jsonschema::validator_for(schema).unwrap().iter_errors(document).map(|error| error.to_string()).collect();
+    assert_eq!(errors, Vec::<String>::new(), "{document}");
+}
+
+/// Components that misbehave, as `cargo xtask components` builds them.
+fn guest(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/components/tests").join(name);
+    assert!(path.is_file(), "{}: run `cargo xtask components` first", path.display());
+    path
+}
+
+#[test]
+fn the_second_card_pays_only_what_is_still_due() {
+    let quote = run_with(&["quote", "-", "--json"], &order().to_string());
+    assert_eq!((quote.code, quote.err.as_str()), (0, ""));
+    let answer = &quote.json()[0];
+    assert_eq!(
+        (&answer["order"], &answer["due"], &answer["payment_required"]),
+        (&json!("1001"), &json!("0.00"), &json!(false))
+    );
+    assert_eq!((&answer["cards"][0]["applied"], &answer["cards"][1]["applied"]), (&json!("15.00"), &json!("20.00")));
+    assert_eq!(answer["cards"][1]["left"], "20.00");
+    assert_eq!(answer["rules"]["calls"][0]["function"], "apply");
+    let table = run_with(&["quote", "-"], &order().to_string());
+    assert_eq!(table.code, 0);
+    for part in ["Order 1001: 35.00 USD", "│ B    ┆ used", "due: 0.00 USD", "payment required: no"] {
+        assert!(table.out.contains(part), "{part} in {}", table.out);
+    }
+}
+
+#[test]
+fn every_answer_and_input_keeps_to_the_schema() {
+    let input = json!({
+        "now": "2026-06-01T00:00:00Z",
+        "site": {"time_zone": "Europe/Berlin", "rates": [{"from": "USD", "to": "EUR", "rate": "3"}]},
+        "order": {
+            "currency": "USD", "total": "60.00", "attributes": {"gift": true, "notes": ["a"], "n": 1},
+            "lines": [{"total": "50.00", "sku": "a", "categories": ["x"]}, {"part": "shipping", "total": "10.00"}],
+            "ship_to": {"country": "DE"}, "customer": {"registered": true, "orders": 3, "spent": "5.00"},
+        },
+        "programmes": [{
+            "code_name": "p", "valid_to": "2026-12-31", "minimum_order": {"amount": "10.00", "basis": "goods"},
+            "audience": {"roles": ["vip"]}, "pays": {"shipping": false},
+            "conditions": [{"plugin": "cart-contents", "settings": {"skus": ["a"]}, "on_failure": "ignore"}],
+        }],
+        "cards": [
+            {"id": "E", "currency": "EUR", "balance": "100.00"},
+            {"id": "E2", "currency": "GBP", "balance": "1.00"},
+            {"id": "P", "balance": "5.00", "programme": "p"},
+            {"code": "AAAA", "balance": "1.00"}, {"code": "aaaa", "balance": "1.00"},
+        ],
+    });
+    assert_fits(&schema("quote-input"), &input);
+    let quote = run_with(&["quote", "-", "--json", "--explain"], &input.to_string());
+    assert_eq!((quote.code, quote.err.as_str()), (0, ""), "{}", quote.out);
+    let answer = &quote.json()[0];
+    assert_fits(&schema("quote-output"), answer);
+    let codes: Vec<&Value> = answer["cards"].as_array().unwrap().iter().map(|card| &card["outcome"]).collect();
+    assert_eq!(codes, ["used", "refused", "refused", "used", "repeated"]);
+    assert!(!answer["steps"].as_array().unwrap().is_empty());
+    assert!(!quote.out.contains("AAAA"), "a code must not be shown");
+
+    let failing = run_with(&["quote", "-", "--json"], &order_with_failing_condition().to_string());
+    assert_fits(&schema("quote-output"), &failing.json()[0]);
+    let refused = run_with(&["quote", "-", "--json"], "{}");
+    assert_fits(&schema("quote-output"), &refused.json()[0]);
+
+    let refund = json!({
+        "currency": "USD", "mode": "order", "amount": "50.00",
+        "payments": [{"id": "A", "applied": "30.00"}, {"id": "bank", "tender": "other", "applied": "70.00"}],
+    });
+    assert_fits(&schema("refund-input"), &refund);
+    let answer = run_with(&["refund", "-", "--json"], &refund.to_string());
+    assert_fits(&schema("refund-output"), &answer.json()[0]);
+    assert_eq!(answer.json()[0]["shares"][0]["applied"], "15.00");
+}
+
+#[test]
+fn exit_codes_tell_what_kind_of_trouble_there_was() {
+    assert_eq!(run(&[]).code, 2);
+    assert_eq!(run(&["quote"]).code, 2);
+    assert_eq!(run(&["quote", "--colour", "-"]).code, 2);
+    let help = run(&["quote", "--help"]);
+    assert!(help.code == 0 && help.out.contains("Exit codes:"), "{}", help.out);
+    assert!(run(&["--version"]).out.starts_with("giftcard "));
+
+    let missing = run(&["quote", "/nowhere/order.json"]);
+    assert_eq!((missing.code, missing.err.as_str()), (1, "giftcard: /nowhere/order.json: there is no such file\n"));
+    let number = run_with(&["quote", "-"], r#"{"order": {"currency": "USD", "total": 35.0}, "cards": []}"#);
+    let expected = "giftcard: standard input: `order.total`: 35.0 is a JSON number; amounts are decimal strings such as \
+                    \"35.00\"\n";
+    assert_eq!((number.code, number.out.as_str(), number.err.as_str()), (1, "", expected));
+
+    let failing = run_with(&["quote", "-", "--json"], &order_with_failing_condition().to_string());
+    assert_eq!(failing.code, 3);
+    let failure = &failing.json()[0]["conditions"][0]["failure"];
+    assert_eq!((&failure["code"], &failure["treatment"]), (&json!("component-failed"), &json!("refused")));
+}
+
+#[test]
+fn settings_that_a_plugin_refuses_are_told_with_their_path() {
+    let mut order = order_with_failing_condition();
+    order["programmes"][0]["conditions"][0]["settings"] = json!({"quantity": "-1", "skus": ["a"]});
+    let refused = run_with(&["quote", "-", "--json"], &order.to_string());
+    let error = &refused.json()[0]["error"];
+    assert_eq!((refused.code, &error["code"]), (1, &json!("invalid-settings")));
+    assert_eq!(error["path"], "programmes[0].conditions[0].settings.quantity");
+    order["programmes"][0]["conditions"][0]["settings"] = json!({});
+    let refused = run_with(&["quote", "-", "--json"], &order.to_string());
+    assert_eq!(refused.json()[0]["error"]["path"], "programmes[0].conditions[0].settings.skus");
+}
+
+#[test]
+fn a_bad_line_is_told_and_the_rest_goes_on() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("orders.jsonl");
+    let mut other = order();
+    other["order"]["total"] = json!("35.001");
+    let good = order().to_string();
+    fs::write(&file, format!("{good}\n\nnot JSON\n{other}\n{good}\n")).unwrap();
+    let path = file.to_str().unwrap();
+
+    let machine = run(&["quote", path, "--json"]);
+    assert_eq!(machine.code, 1);
+    let answers = machine.json();
+    assert_eq!(answers.len(), 4);
+    assert_eq!((&answers[0]["due"], &answers[3]["due"]), (&json!("0.00"), &json!("0.00")));
+    assert_eq!((&answers[1]["error"]["line"], &answers[1]["error"]["code"]), (&json!(3), &json!("malformed-json")));
+    assert_eq!((&answers[2]["error"]["line"], &answers[2]["error"]["path"]), (&json!(4), &json!("order.total")));
+    let schema = schema("quote-output");
+    answers.iter().for_each(|answer| assert_fits(&schema, answer));
+
+    let people = run(&["quote", path]);
+    assert_eq!(people.code, 1);
+    assert!(people.out.contains("2 answered, 2 refused"), "{}", people.out);
+    assert!(
+        people.err.contains(&format!("giftcard: {path}:4: `order.total`: `35.001` has more than")),
+        "{}",
+        people.err
+    );
+}
+
+#[test]
+fn lines_are_found_on_standard_input_and_in_files_of_any_name() {
+    let two = format!("{0}\n{0}\n", order());
+    assert_eq!(run_with(&["quote", "-", "--json"], &two).json().len(), 2);
+    assert_eq!(run_with(&["quote", "--lines", "-", "--json"], &format!("x\n{two}")).json().len(), 3);
+    let pretty = format!("{0:#}\n{0:#}\n", order());
+    assert_eq!(run_with(&["quote", "-", "--json"], &pretty).json().len(), 2);
+    let folder = TempDir::new().unwrap();
+    let (first, second) = (folder.path().join("a.json"), folder.path().join("b.txt"));
+    fs::write(&first, format!("{:#}", order())).unwrap();
+    fs::write(&second, &two).unwrap();
+    let both = run(&["quote", "--json", first.to_str().unwrap(), second.to_str().unwrap()]);
+    assert_eq!((both.code, both.json().len()), (0, 3));
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_trouble() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("orders.jsonl");
+    fs::write(&file, format!("{}\n", order()).repeat(2000)).unwrap();
+    let mut child = command(&["quote", "--json", file.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}
+
+#[test]
+fn plugins_are_listed_inspected_and_checked() {
+    let listed = run(&["plugin", "list", "--json"]);
+    let ids: Vec<Value> = listed.json().iter().map(|plugin| plugin["id"].clone()).collect();
+    assert_eq!(ids[0], "gift-card");
+    assert!(ids.contains(&json!("cart-contents")), "{ids:?}");
+    let inspected = &run(&["plugin", "inspect", "cart-contents", "--json"]).json()[0];
+    assert_eq!((&inspected["origin"], &inspected["contract"]), (&json!("built-in"), &json!("giftcard:rules@0.1.0")));
+    assert_eq!(inspected["digest"].as_str().unwrap().len(), 64);
+    assert!(inspected["settings"].as_array().unwrap().iter().any(|setting| setting["name"] == "skus"));
+    let nobody = run(&["plugin", "inspect", "nobody"]);
+    assert!(nobody.code == 1 && nobody.err.contains("no loaded plugin of that id"), "{}", nobody.err);
+
+    let good = guest("minimal-condition.wasm");
+    let bad = guest("wrong-world.wasm");
+    let checked = run(&["plugin", "check", "--json", good.to_str().unwrap(), bad.to_str().unwrap()]);
+    assert_eq!(checked.code, 1);
+    assert_eq!(checked.json()[0]["id"], "minimal-condition");
+    assert_eq!(checked.json()[1]["error"]["code"], "plugin-contract");
+}
+
+#[test]
+fn a_folder_adds_and_replaces_components() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().to_str().unwrap();
+    fs::copy(guest("minimal-condition.wasm"), folder.path().join("minimal.wasm")).unwrap();
+    let mut order = order_with_failing_condition();
+    order["programmes"][0]["conditions"][0] = json!({"plugin": "minimal-condition"});
+    assert_eq!(run_with(&["quote", "-"], &order.to_string()).code, 1);
+    let quote = run_with(&["--plugins", path, "quote", "-", "--json"], &order.to_string());
+    assert_eq!((quote.code, &quote.json()[0]["applied"]), (0, &json!("15.00")));
+
+    // Rules that take a negative amount where the site takes 102 cards: refused, and nothing is decided.
+    fs::copy(guest("hostile-rules.wasm"), folder.path().join("rules.wasm")).unwrap();
+    let listed = run(&["plugin", "list", "--json", "--plugins", path]).json();
+    assert_eq!(listed[0]["id"], "hostile-rules");
+    order["site"] = json!({"cards_max": 102});
+    let broken = run_with(&["quote", "-", "--json", "--plugins", path], &order.to_string());
+    assert_eq!(broken.code, 3);
+    let message = broken.json()[0]["error"]["message"].as_str().unwrap().to_string();
+    assert!(message.contains("hostile-rules") && message.contains("sha256:"), "{message}");
+
+    let missing = run(&["plugin", "list", "--plugins", "/nowhere"]);
+    assert!(missing.code == 1 && missing.err.starts_with("giftcard: `/nowhere` cannot be read"), "{}", missing.err);
+    fs::write(folder.path().join("broken.wasm"), b"not wasm").unwrap();
+    let broken = run_with(&["quote", "-", "--json", "--plugins", path], &order.to_string());
+    assert_eq!((broken.code, &broken.json()[0]["error"]["code"]), (1, &json!("plugin-not-loaded")));
+}
+
+#[test]
+fn a_refund_above_what_is_left_is_refused_whole() {
+    let refund = json!({
+        "currency": "USD", "mode": "cards", "amount": "30.01", "payments": [{"id": "A", "applied": "30.00"}],
+    });
+    let refused = run_with(&["refund", "-", "--json"], &refund.to_string());
+    let error = &refused.json()[0]["error"];
+    assert_eq!(
+        (refused.code, &error["code"], &error["path"]),
+        (1, &json!("refund-above-refundable"), &json!("amount"))
+    );
+}
+
+#[test]
+fn all_schemas_come_by_name() {
+    let all: Value = serde_json::from_str(&run(&["schema"]).out).unwrap();
+    let names: Vec<&String> = all.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["quote-input", "quote-output", "refund-input", "refund-output"]);
+    assert_eq!(all["quote-input"], schema("quote-input"));
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_is_told_and_can_be_done_without() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let arguments = ["--cache", file.path().to_str().unwrap(), "quote", "-"];
+    let refused = run_with(&arguments, &order().to_string());
+    assert!(refused.code == 1 && refused.err.starts_with("giftcard: the code cache"), "{}", refused.err);
+    let without = run_with(&[&["--no-cache"], &arguments[..]].concat(), &order().to_string());
+    assert_eq!((without.code, without.err.as_str()), (0, ""));
+}
