@@ -132,7 +132,7 @@ pub(crate) struct Loaded<P> {
 
 impl<P> Loaded<P> {
     pub(crate) fn error(&self, function: &'static str, failure: CallFailure) -> CallError {
-        CallError { who: self.facts.who(), function, failure }
+        CallError { who: Box::new(self.facts.who()), function, failure }
     }
 
     pub(crate) fn sandbox(&self) -> &Sandbox {
@@ -141,10 +141,10 @@ impl<P> Loaded<P> {
 
     /// Asks the component itself; each setting by itself has been checked before.
     #[allow(clippy::type_complexity, reason = "problems inside a call")]
-    pub(crate) fn check_settings(&self, settings: &[Named]) -> Result<Result<(), Vec<(String, String)>>, CallError> {
+    pub(crate) fn check_settings(&self, settings: &[Named]) -> Result<Result<(), Vec<(String, String)>>, Box<CallError>> {
         let (instance, indices) = &self.plugin;
         v0_1::check_settings(self.sandbox(), instance, indices, settings)
-            .map_err(|failure| self.error("check-settings", failure))
+            .map_err(|failure| Box::new(self.error("check-settings", failure)))
     }
 }
 
@@ -199,7 +199,7 @@ impl Host {
     pub fn load_file(&self, path: &Path) -> Result<Component, LoadError> {
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
         let failed = |cause: ReadCause| {
-            LoadError::from(ReadError { who: Who { name: name.to_string(), ..Who::default() }, cause })
+            LoadError::from(ReadError { who: Box::new(Who { name: name.to_string(), ..Who::default() }), cause })
         };
         let size_max = self.sandbox().limits().component_bytes_max;
         let file = File::open(path).map_err(|error| failed(error.into()))?;
@@ -218,7 +218,7 @@ impl Host {
         let size_max = self.sandbox().limits().component_bytes_max;
         if bytes.len() > size_max {
             let cause = ReadCause::TooLarge { size: bytes.len() as u64, size_max };
-            return Err(ReadError { who, cause }.into());
+            return Err(ReadError { who: who.boxed(), cause }.into());
         }
         let digest = hex(&Sha256::digest(bytes));
         who.digest = Some(digest.clone());
@@ -230,7 +230,7 @@ impl Host {
             Err(_) => World::GiftCard,
         };
         let (facts, needs, plugin) = self.try_out(who, &linked, world, digest, bytes.len(), imports)?;
-        let link_error = |error: wasmtime::Error| LinkError { who: facts.who(), cause: format!("{error:#}") };
+        let link_error = |error: wasmtime::Error| LinkError { who: Box::new(facts.who()), cause: format!("{error:#}") };
         Ok(match world {
             World::ConditionPlugin => {
                 let pre = ConditionPre::new(linked.clone()).map_err(link_error)?;
@@ -274,15 +274,15 @@ impl Host {
         {
             return Ok(code);
         }
-        match fit(bytes).map_err(|cause| ParseError { who: who.clone(), cause })? {
+        match fit(bytes).map_err(|cause| ParseError { who: who.boxed(), cause })? {
             Fit::Fits => {}
             Fit::Differs(world, differences) => {
                 let world = world.map(|world| format!("world `{world}` of {CONTRACT}"));
-                return Err(ContractError { who: who.clone(), world, differences }.into());
+                return Err(ContractError { who: who.boxed(), world, differences }.into());
             }
         }
         let code = Code::new(engine, bytes)
-            .map_err(|error| CompileError { who: who.clone(), cause: clip(&format!("{error:#}")) })?;
+            .map_err(|error| CompileError { who: who.boxed(), cause: clip(&format!("{error:#}")) })?;
         if let (Some(cache), Ok(serialized)) = (&self.inner.cache, code.serialize()) {
             // Without it the next start is slower, and nothing else.
             let _ = cache.put(digest, self.engine_id(), &serialized);
@@ -293,7 +293,7 @@ impl Host {
     fn link(&self, who: &Who, code: &Code) -> Result<InstancePre<CallState>, LoadError> {
         v0_1::linker(self.sandbox())
             .and_then(|linker| linker.instantiate_pre(code))
-            .map_err(|error| LinkError { who: who.clone(), cause: clip(&format!("{error:#}")) }.into())
+            .map_err(|error| LinkError { who: who.boxed(), cause: clip(&format!("{error:#}")) }.into())
     }
 
     /// The first calls, with every limit on.
@@ -308,9 +308,9 @@ impl Host {
         imports: Vec<String>,
     ) -> Result<(Facts, Needs, (InstancePre<CallState>, GuestIndices)), LoadError> {
         let indices = GuestIndices::new(linked)
-            .map_err(|error| LinkError { who: who.clone(), cause: clip(&format!("{error:#}")) })?;
+            .map_err(|error| LinkError { who: who.boxed(), cause: clip(&format!("{error:#}")) })?;
         let describe = || v0_1::describe(self.sandbox(), linked, &indices);
-        let failed = |who: &Who, cause: TrialCause| LoadError::from(TrialError { who: who.clone(), cause });
+        let failed = |who: &Who, cause: TrialCause| LoadError::from(TrialError { who: who.boxed(), cause });
         let first = describe().map_err(|failure| failed(&who, failure.into()))?;
         let second = describe().map_err(|failure| failed(&who, failure.into()))?;
         if format!("{:?}", first.description) != format!("{:?}", second.description) {
@@ -366,7 +366,7 @@ impl Host {
 fn other_world(facts: &Facts, wanted: World) -> LoadError {
     let difference = format!("it fits the world `{}` instead", facts.world);
     let world = Some(format!("world `{wanted}` of {CONTRACT}"));
-    ContractError { who: facts.who(), world, differences: vec![difference] }.into()
+    ContractError { who: Box::new(facts.who()), world, differences: vec![difference] }.into()
 }
 
 #[allow(unsafe_code, reason = "compiled code of our own")]

@@ -18,6 +18,12 @@ pub struct Who {
     pub digest: Option<String>,
 }
 
+impl Who {
+    pub(crate) fn boxed(&self) -> Box<Self> {
+        Box::new(self.clone())
+    }
+}
+
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "component `{}`", self.name)?;
@@ -87,7 +93,7 @@ impl LoadError {
 #[error("{who} cannot be read: {cause}")]
 pub struct ReadError {
     /// The component.
-    pub who: Who,
+    pub who: Box<Who>,
     /// Why.
     pub cause: ReadCause,
 }
@@ -113,7 +119,7 @@ pub enum ReadCause {
 #[error("{who} is no WebAssembly component: {cause}")]
 pub struct ParseError {
     /// The component.
-    pub who: Who,
+    pub who: Box<Who>,
     /// What the parser says.
     pub cause: String,
 }
@@ -123,7 +129,7 @@ pub struct ParseError {
 #[error("{who} does not fit {}:{}", .world.as_deref().unwrap_or("any world of giftcard:rules@0.1.0"), list(.differences))]
 pub struct ContractError {
     /// The component.
-    pub who: Who,
+    pub who: Box<Who>,
     /// The world it comes closest to.
     pub world: Option<String>,
     /// Each difference, readable.
@@ -139,7 +145,7 @@ fn list(differences: &[String]) -> String {
 #[error("{who} cannot be compiled: {cause}")]
 pub struct CompileError {
     /// The component.
-    pub who: Who,
+    pub who: Box<Who>,
     /// What the compiler says.
     pub cause: String,
 }
@@ -149,7 +155,7 @@ pub struct CompileError {
 #[error("{who} cannot be linked: {cause}")]
 pub struct LinkError {
     /// The component.
-    pub who: Who,
+    pub who: Box<Who>,
     /// What the linker says.
     pub cause: String,
 }
@@ -159,7 +165,7 @@ pub struct LinkError {
 #[error("{who} failed its trial run: {cause}")]
 pub struct TrialError {
     /// The component.
-    pub who: Who,
+    pub who: Box<Who>,
     /// Why.
     pub cause: TrialCause,
 }
@@ -183,7 +189,7 @@ pub enum TrialCause {
 #[error("{who} failed in `{function}`: {failure}")]
 pub struct CallError {
     /// The component.
-    pub who: Who,
+    pub who: Box<Who>,
     /// The function of the contract.
     pub function: &'static str,
     /// How.

@@ -123,7 +123,7 @@ impl Rulebook {
         let facts = condition.facts();
         check_each(&facts.settings, settings).map_err(SettingsError::Problems)?;
         let settings = with_defaults(&facts.settings, settings);
-        condition.0.check_settings(&settings).map_err(Box::new)?.map_err(SettingsError::Problems)
+        condition.0.check_settings(&settings)?.map_err(SettingsError::Problems)
     }
 
     /// What each card pays. A quote protects nothing; a redemption asks again.

@@ -11,12 +11,15 @@ use serde::Serialize;
 
 use super::DocumentArguments;
 use super::documents::{Documents, Found};
-use super::show::{self, Row};
+use super::show::{self, Header, Row};
 use super::terminal::{self, Failure, Terminal};
 
 /// What is done with documents.
 pub(crate) trait Work {
     type Answer: Serialize;
+
+    /// What stands above the rows of many answers.
+    const HEADER: Header;
 
     /// Answers one.
     fn answer(&self, document: &str) -> Result<Self::Answer, TillError>;
@@ -38,6 +41,8 @@ pub(crate) struct Quotes<'a> {
 
 impl Work for Quotes<'_> {
     type Answer = QuoteOutput;
+
+    const HEADER: Header = show::QUOTE_HEADER;
 
     fn answer(&self, document: &str) -> Result<QuoteOutput, TillError> {
         self.till.quote(document, now_ms(), self.explain)
@@ -62,6 +67,8 @@ pub(crate) struct Refunds<'a> {
 
 impl Work for Refunds<'_> {
     type Answer = RefundOutput;
+
+    const HEADER: Header = show::REFUND_HEADER;
 
     fn answer(&self, document: &str) -> Result<RefundOutput, TillError> {
         self.till.refund(document)
@@ -90,12 +97,15 @@ fn now_ms() -> i64 {
 struct Tally {
     answered: u64,
     refused: u64,
-    rule_failed: u64,
+    /// No answer, because the rules failed.
+    failed: u64,
+    /// An answer, although a condition failed.
+    condition_failed: u64,
 }
 
 impl Tally {
     fn exit_code(&self) -> u8 {
-        match (self.refused, self.rule_failed) {
+        match (self.refused, self.failed + self.condition_failed) {
             (0, 0) => terminal::DONE,
             (0, _) => terminal::RULE_FAILED,
             _ => terminal::REFUSED,
@@ -147,7 +157,7 @@ fn file<W: Work>(
 ) -> Result<(), Failure> {
     let has_many = documents.has_many();
     let before = Tally { ..*tally };
-    let mut summary = show::Summary::default();
+    let mut summary = show::Summary::new(W::HEADER);
     let bar = bar(&documents, has_many && !(terminal.is_terminal() && arguments.json));
     while let Some(found) = documents.next() {
         let Found { line, text } = match found {
@@ -160,7 +170,7 @@ fn file<W: Work>(
         match answer(work, text) {
             Ok(answer) => {
                 tally.answered += 1;
-                tally.rule_failed += u64::from(work.rule_failed(&answer));
+                tally.condition_failed += u64::from(work.rule_failed(&answer));
                 let row = if has_many { work.row(&answer) } else { None };
                 match row {
                     _ if arguments.json => terminal.json(&answer)?,
@@ -170,7 +180,7 @@ fn file<W: Work>(
             }
             Err((error, code)) => {
                 match code {
-                    terminal::RULE_FAILED => tally.rule_failed += 1,
+                    terminal::RULE_FAILED => tally.failed += 1,
                     _ => tally.refused += 1,
                 }
                 let error = ErrorOutput { error: ErrorBody { line, ..error.error } };
@@ -181,8 +191,11 @@ fn file<W: Work>(
     }
     bar.finish_and_clear();
     if has_many && !arguments.json {
-        let refused = tally.refused - before.refused;
-        terminal.line(&summary.show(tally.answered - before.answered, refused, terminal.is_terminal()))?;
+        let answered = tally.answered - before.answered;
+        let (refused, failed) = (tally.refused - before.refused, tally.failed - before.failed);
+        let rows = summary.show(answered, terminal.is_terminal());
+        let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+        terminal.line(&format!("{rows}{answered} answered, {refused} refused{failed}"))?;
     }
     // Each file's answers before the errors of the next.
     terminal.flush()

@@ -2,7 +2,8 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use giftcard::output::{
-    CardOutcomeOutput, CardOutput, QuoteOutput, RefundOutput, RulesOutput, StepOutput, TenderOutput, TreatmentOutput,
+    CardOutcomeOutput, CardOutput, QuoteOutput, RefundOutput, RefundShareOutput, RulesOutput, StepOutput, TenderOutput,
+    TreatmentOutput,
 };
 
 use super::terminal::plain;
@@ -147,55 +148,65 @@ pub(crate) fn refund(refund: &RefundOutput, wide: bool) -> String {
 }
 
 /// One of many answers.
-pub(crate) struct Row {
-    /// What it is called, if anything.
-    name: Option<String>,
-    currency: String,
-    /// The amount it is about, what cards (or tenders) have of it, and what is left over.
-    amounts: [String; 3],
-    note: String,
+pub(crate) struct Row(Vec<String>);
+
+/// What stands above the rows of quotes, and which columns are amounts.
+pub(crate) const QUOTE_HEADER: Header =
+    Header { names: &["line", "order", "total", "cards pay", "due", "currency", "cards"], amounts: &[0, 2, 3, 4] };
+
+/// What stands above the rows of refunds, and which columns are amounts.
+pub(crate) const REFUND_HEADER: Header = Header { names: &["line", "amount", "currency", "goes to"], amounts: &[0, 1] };
+
+/// The columns of many answers; the line comes first.
+#[derive(Clone, Copy)]
+pub(crate) struct Header {
+    names: &'static [&'static str],
+    amounts: &'static [usize],
 }
 
 /// A quote in a row.
 pub(crate) fn quote_row(quote: &QuoteOutput) -> Row {
     let count = |outcome: CardOutcomeOutput| quote.cards.iter().filter(|card| card.outcome == outcome).count();
-    let notes = [
+    let counts = [
         (count(CardOutcomeOutput::Used), "used"),
         (count(CardOutcomeOutput::NotNeeded), "not needed"),
         (count(CardOutcomeOutput::Refused), "refused"),
         (count(CardOutcomeOutput::Repeated), "repeated"),
     ];
-    let notes: Vec<String> =
-        notes.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    Row {
-        name: quote.order.as_deref().map(plain),
-        currency: quote.currency.clone(),
-        amounts: [&quote.total, &quote.applied, &quote.due].map(|amount| amount.0.clone()),
-        note: match quote.has_failures() {
-            true => format!("{}, a condition failed", notes.join(", ")),
-            false => notes.join(", "),
-        },
+    let mut notes: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if quote.has_failures() {
+        notes.push("a condition failed".to_string());
     }
+    Row(vec![
+        quote.order.as_deref().map(plain).unwrap_or_default(),
+        quote.total.0.clone(),
+        quote.applied.0.clone(),
+        quote.due.0.clone(),
+        quote.currency.clone(),
+        notes.join(", "),
+    ])
 }
 
 /// A refund in a row.
 pub(crate) fn refund_row(refund: &RefundOutput) -> Row {
-    let getting = refund.shares.iter().filter(|share| share.applied.0.bytes().any(|byte| matches!(byte, b'1'..=b'9')));
-    Row {
-        name: None,
-        currency: refund.currency.clone(),
-        amounts: [refund.amount.0.clone(), refund.amount.0.clone(), String::new()],
-        note: format!("to {} tenders", getting.count()),
-    }
+    let something = |share: &&RefundShareOutput| share.applied.0.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
+    let shares = refund.shares.iter().filter(something);
+    let shares: Vec<String> = shares.map(|share| format!("{} {}", plain(&share.id), share.applied.0)).collect();
+    Row(vec![refund.amount.0.clone(), refund.currency.clone(), shares.join(", ")])
 }
 
 /// The rows of one file.
-#[derive(Default)]
 pub(crate) struct Summary {
+    header: Header,
     rows: Vec<(Option<u64>, Row)>,
 }
 
 impl Summary {
+    pub(crate) fn new(header: Header) -> Self {
+        Self { header, rows: Vec::new() }
+    }
+
     pub(crate) fn add(&mut self, line: Option<u64>, row: Row) {
         // Past the last row only their number matters, and that is counted elsewhere.
         if self.rows.len() < ROWS_MAX {
@@ -203,17 +214,14 @@ impl Summary {
         }
     }
 
-    /// The first rows, and how many there were.
-    pub(crate) fn show(&self, answered: u64, refused: u64, wide: bool) -> String {
+    /// The first rows, and how many more there are.
+    pub(crate) fn show(&self, answered: u64, wide: bool) -> String {
         let mut text = String::new();
         if !self.rows.is_empty() {
-            let mut lines =
-                table(&["line", "order", "amount", "cards pay", "due", "currency", "cards"], &[0, 2, 3, 4], wide);
-            for (line, row) in &self.rows {
-                let [amount, applied, due] = row.amounts.clone();
+            let mut lines = table(self.header.names, self.header.amounts, wide);
+            for (line, Row(cells)) in &self.rows {
                 let line = line.map(|line| line.to_string()).unwrap_or_default();
-                let name = row.name.clone().unwrap_or_default();
-                lines.add_row([line, name, amount, applied, due, row.currency.clone(), row.note.clone()]);
+                lines.add_row(std::iter::once(line).chain(cells.iter().cloned()));
             }
             text.push_str(&format!("{lines}\n"));
             let more = answered.saturating_sub(self.rows.len() as u64);
@@ -221,7 +229,6 @@ impl Summary {
                 text.push_str(&format!("and {more} more; `--json` prints every one\n"));
             }
         }
-        text.push_str(&format!("{answered} answered, {refused} refused"));
         text
     }
 }

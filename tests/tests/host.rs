@@ -1,0 +1,199 @@
+//! The host itself: its code cache, its limits on time and concurrency, its fall-back, and that it may be shared.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use giftcard_engine::QuoteError;
+use giftcard_engine::value::{Named, Value};
+use giftcard_host::{Allocation, CallFailure, Host, HostConfig, HostError, Limits, Rulebook, SettingsError, World};
+use giftcard_tests::harness::{STANDARD, binding, component_bytes, condition, host, request, rules, standard_rulebook};
+
+fn cached(directory: &Path) -> Host {
+    Host::new(HostConfig { cache: Some(directory.to_path_buf()), ..HostConfig::default() }).unwrap()
+}
+
+fn entries(directory: &Path) -> Vec<std::path::PathBuf> {
+    let mut entries: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    entries
+}
+
+#[test]
+fn compiled_code_is_kept_and_used_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let bytes = component_bytes("tests/minimal-condition");
+    let host = cached(directory.path());
+    let first = host.load("minimal", &bytes).unwrap();
+    let kept = entries(directory.path());
+    assert_eq!(kept.len(), 1);
+    let name = kept[0].file_name().unwrap().to_str().unwrap();
+    assert_eq!(name, format!("{}-{}.cwasm", first.facts().digest, host.engine_id()));
+    // What the second load uses is what is in the cache: with another component's code there, that one answers.
+    let other = host.load("gift-card", &component_bytes("gift-card")).unwrap();
+    let foreign = directory.path().join(format!("{}-{}.cwasm", other.facts().digest, host.engine_id()));
+    fs::copy(&foreign, &kept[0]).unwrap();
+    assert_eq!(host.load("minimal", &bytes).unwrap().facts().id, "gift-card");
+}
+
+#[test]
+fn a_damaged_cache_is_a_slow_one_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let bytes = component_bytes("tests/minimal-condition");
+    let facts = cached(directory.path()).load("minimal", &bytes).unwrap().facts().clone();
+    let file = entries(directory.path()).remove(0);
+    let good = fs::read(&file).unwrap();
+    for damage in [
+        Vec::new(),
+        vec![0; 10],
+        good[..good.len() / 2].to_vec(),
+        good.iter().map(|byte| byte ^ 0x55).collect(),
+        [&good[..good.len() - 1], &[good[good.len() - 1] ^ 1]].concat(),
+    ] {
+        fs::write(&file, &damage).unwrap();
+        let loaded = cached(directory.path()).load("minimal", &bytes).unwrap();
+        assert_eq!(*loaded.facts(), facts);
+        assert_eq!(fs::read(&file).unwrap(), good, "written anew");
+    }
+    fs::write(directory.path().join(format!("{}-old.cwasm", facts.digest)), b"of an older engine").unwrap();
+    fs::remove_file(&file).unwrap();
+    cached(directory.path()).load("minimal", &bytes).unwrap();
+    assert_eq!(entries(directory.path()), [file], "code for other engines is forgotten, nothing half written stays");
+}
+
+#[test]
+fn a_cache_that_others_can_write_to_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let made = directory.path().join("made/on/demand");
+    drop(cached(&made));
+    assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o777, 0o700);
+    fs::set_permissions(&made, fs::Permissions::from_mode(0o770)).unwrap();
+    let config = HostConfig { cache: Some(made.clone()), ..HostConfig::default() };
+    let error = Host::new(config).err().unwrap();
+    assert!(matches!(error, HostError::Cache { .. }));
+    assert!(error.to_string().contains("others can write to it; make it private with `chmod 700`"), "{error}");
+    let file = directory.path().join("file");
+    fs::write(&file, b"").unwrap();
+    assert!(Host::new(HostConfig { cache: Some(file), ..HostConfig::default() }).is_err());
+}
+
+#[test]
+fn without_a_pool_everything_is_the_same_but_slower() {
+    let pooled = host();
+    assert_eq!(*pooled.allocation(), Allocation::Pooling);
+    let plain = Host::new(HostConfig { pooling: false, ..HostConfig::default() }).unwrap();
+    assert!(matches!(plain.allocation(), Allocation::OnDemand { .. }));
+    let order = request(3_500, &[1_500, 4_000], vec![binding("time-window", "from-date", "2020-01-01")]);
+    let (pooled, plain) = (standard_rulebook(&pooled), standard_rulebook(&plain));
+    assert_eq!(pooled.quote(&order, true).unwrap().quote, plain.quote(&order, true).unwrap().quote);
+}
+
+/// Fuel without end, so that only the clock can stop a call.
+fn endless(limits: Limits, calls_max: u32) -> Rulebook {
+    let limits = Limits { fuel_max: u64::MAX / 2, ..limits };
+    let host = Host::new(HostConfig { limits, calls_max, ..HostConfig::default() }).unwrap();
+    let mut book = Rulebook::new(rules(&host, "gift-card"));
+    book.add(condition(&host, "tests/hostile-condition"));
+    book
+}
+
+fn busy(book: &Rulebook, mode: &str) -> String {
+    let order = request(1_000, &[1_500], vec![binding("hostile-condition", "mode", mode)]);
+    match book.quote(&order, false) {
+        Err(QuoteError::Rules(error)) => match error.failure {
+            CallFailure::Busy { why } => why,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("a deadline is never a decision: {other:?}"),
+    }
+}
+
+#[test]
+fn past_its_deadline_a_call_is_busy_and_never_a_decision() {
+    let book = endless(Limits { deadline: Duration::from_millis(50), ..Limits::default() }, 4);
+    let start = Instant::now();
+    assert_eq!(busy(&book, "endless-loop"), "not done within 50 ms");
+    assert!(start.elapsed() < Duration::from_secs(5));
+    book.quote(&request(1_000, &[1_500], vec![binding("hostile-condition", "mode", "fine")]), false).unwrap();
+}
+
+#[test]
+fn where_no_sandbox_is_free_a_call_waits_and_then_is_busy() {
+    let limits = Limits { deadline: Duration::from_secs(2), wait_max: Duration::from_millis(50), ..Limits::default() };
+    let book = endless(limits, 1);
+    std::thread::scope(|scope| {
+        let long = scope.spawn(|| busy(&book, "endless-loop"));
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(busy(&book, "fine"), "all sandboxes are in use");
+        assert_eq!(long.join().unwrap(), "not done within 2000 ms");
+    });
+    book.quote(&request(1_000, &[1_500], vec![binding("hostile-condition", "mode", "fine")]), false).unwrap();
+}
+
+#[test]
+fn one_rulebook_serves_many_threads() {
+    let host = Host::new(HostConfig { calls_max: 3, ..HostConfig::default() }).unwrap();
+    let book = standard_rulebook(&host);
+    let order = request(3_500, &[1_500, 4_000], vec![binding("time-window", "from-date", "2020-01-01")]);
+    let expected = book.quote(&order, false).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    assert_eq!(book.quote(&order, false).unwrap(), expected);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn every_standard_component_says_who_it_is() {
+    let host = host();
+    for name in STANDARD {
+        let component = host.load(name, &component_bytes(name)).unwrap();
+        let facts = component.facts();
+        assert_eq!(facts.id, name);
+        assert_eq!(facts.world, if name == "gift-card" { World::GiftCard } else { World::ConditionPlugin });
+        assert_eq!(facts.contract, "giftcard:rules@0.1.0");
+        assert_eq!(facts.size, component_bytes(name).len());
+        assert_eq!(facts.digest.len(), 64);
+        assert!(facts.imports.iter().all(|import| import.starts_with("giftcard:rules/")), "{:?}", facts.imports);
+        assert_eq!(facts.settings.is_empty(), name == "gift-card", "{name}");
+        assert_eq!(facts.reject_codes.is_empty(), name == "gift-card", "{name}");
+        assert_eq!(facts.shares_limits, name == "spending-cap");
+    }
+}
+
+#[test]
+fn settings_are_checked_one_by_one_and_then_by_the_plugin() {
+    let host = host();
+    let book = standard_rulebook(&host);
+    let check = |plugin: &str, settings: &[(&str, Value)], expected: &str| {
+        let named = |(name, value): &(&str, Value)| Named { name: name.to_string(), value: value.clone() };
+        let settings: Vec<Named> = settings.iter().map(named).collect();
+        match (book.check_settings(plugin, &settings), expected) {
+            (Ok(()), "") => {}
+            (Ok(()), expected) => panic!("{plugin} takes {settings:?}, instead of saying {expected}"),
+            (Err(error), expected) => {
+                assert!(!expected.is_empty() && error.to_string().contains(expected), "{error}");
+            }
+        }
+    };
+    let text = |text: &str| Value::Text(text.into());
+    let texts = |text: &str| Value::Texts(vec![text.into()]);
+    check("cart-contents", &[("skus", texts("A-1"))], "");
+    check("cart-contents", &[], "name at least one product, category or tag");
+    check("cart-contents", &[("skus", text("A-1"))], "setting `skus`: must be of kind texts");
+    check("cart-contents", &[("sku", texts("A-1"))], "setting `sku`: is unknown; known are match, skus, categories");
+    check("cart-contents", &[("skus", texts("A")), ("match", text("some"))], "is `some`; it must be one of any, all, none");
+    check("cart-contents", &[("skus", texts("A")), ("quantity", Value::Integer(-1))], "is -1; it must be at least 0");
+    check("cart-contents", &[("skus", texts("A")), ("skus", texts("A"))], "is given twice");
+    check("spending-cap", &[("share", Value::Integer(10_001))], "is 10001; it must be at most 10000");
+    check("time-window", &[("from-time", text("25:00"))], "is `25:00`; it must be a time as 08:30");
+    check("time-window", &[("from-date", text("2026-02-30"))], "is `2026-02-30`; it must be a date as 2026-01-31");
+    let unknown = book.check_settings("no-such", &[]);
+    assert!(matches!(unknown, Err(SettingsError::UnknownPlugin(name)) if name == "no-such"));
+}
