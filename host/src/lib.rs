@@ -1,6 +1,35 @@
 //! Loads gift card rules as WebAssembly components, calls each in a fresh sandbox, and checks whatever they answer.
 //!
 //! The only place that knows wasmtime. Knows no database, no HTTP, and nothing of where cards come from.
+//!
+//! ```
+//! use giftcard_host::engine::{Currency, QuoteRequest, card::CardSnapshot, moment::Moment, order::Order, programme::Site};
+//! use giftcard_host::{Host, HostConfig, Rulebook};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let gift_card_wasm = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/components/gift-card.wasm");
+//! let host = Host::new(HostConfig::default())?;
+//! let rulebook = Rulebook::new(host.load_rules("gift-card", &std::fs::read(gift_card_wasm)?)?);
+//! let usd = Currency::iso("USD").expect("listed in ISO 4217");
+//! let request = QuoteRequest {
+//!     order: Order::of_total("main", usd, usd.parse("35.00")?),
+//!     site: Site::new("main", usd),
+//!     programmes: vec![],
+//!     cards: vec![CardSnapshot::new("A", "main", usd, usd.parse("15.00")?)],
+//!     now: Moment::new(1_795_000_000_000, 0).expect("within the years that can be represented"),
+//! };
+//! assert_eq!(rulebook.quote(&request, false)?.quote.due, usd.parse("20.00")?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Host`] loads components in stages, each with its own error; a [`Rulebook`] holds the rules and the conditions of
+//! a shop and answers [`Rulebook::quote`] and [`Rulebook::refund`]. Both may be used from many threads at once. Calls
+//! block for microseconds, and for at most [`Limits::wait_max`] plus [`Limits::deadline`]; in async code they belong on a
+//! thread that may block (see `examples/async_service.rs`).
+//!
+//! To swap a rule, make another rulebook and put it in the place of the first, behind an `Arc`: every request finishes
+//! with the one it started with.
 
 mod limits;
 mod error;
@@ -26,3 +55,8 @@ pub use limits::{
 pub use rulebook::{CallRecord, Quoted, RefundError, Refunded, Rulebook};
 pub use sandbox::Allocation;
 pub use settings::{Setting, SettingKind, SettingsError};
+
+/// The code of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
