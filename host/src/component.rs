@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use giftcard_engine::value::{Named, is_code};
+use giftcard_engine::value::{Value, is_code};
 use sha2::{Digest, Sha256};
 use wasmtime::component::{Component as Code, InstancePre};
 
@@ -124,7 +124,7 @@ pub struct Rules(pub(crate) Arc<Loaded<RulesPre>>);
 
 pub(crate) struct Loaded<P> {
     pub(crate) host: Host,
-    pub(crate) facts: Facts,
+    pub(crate) facts: Arc<Facts>,
     pub(crate) needs: Needs,
     pub(crate) pre: P,
     pub(crate) plugin: (InstancePre<CallState>, GuestIndices),
@@ -141,7 +141,10 @@ impl<P> Loaded<P> {
 
     /// Asks the component itself; each setting by itself has been checked before.
     #[allow(clippy::type_complexity, reason = "problems inside a call")]
-    pub(crate) fn check_settings(&self, settings: &[Named]) -> Result<Result<(), Vec<(String, String)>>, Box<CallError>> {
+    pub(crate) fn check_settings(
+        &self,
+        settings: &[(&str, &Value)],
+    ) -> Result<Result<(), Vec<(String, String)>>, Box<CallError>> {
         let (instance, indices) = &self.plugin;
         v0_1::check_settings(self.sandbox(), instance, indices, settings)
             .map_err(|failure| Box::new(self.error("check-settings", failure)))
@@ -306,7 +309,7 @@ impl Host {
         digest: String,
         size: usize,
         imports: Vec<String>,
-    ) -> Result<(Facts, Needs, (InstancePre<CallState>, GuestIndices)), LoadError> {
+    ) -> Result<(Arc<Facts>, Needs, (InstancePre<CallState>, GuestIndices)), LoadError> {
         let indices = GuestIndices::new(linked)
             .map_err(|error| LinkError { who: who.boxed(), cause: clip(&format!("{error:#}")) })?;
         let describe = || v0_1::describe(self.sandbox(), linked, &indices);
@@ -359,7 +362,7 @@ impl Host {
             needs: description.needs,
             shares_limits: description.shares_limits,
         };
-        Ok((facts, needs, (linked.clone(), indices)))
+        Ok((Arc::new(facts), needs, (linked.clone(), indices)))
     }
 }
 

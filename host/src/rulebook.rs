@@ -2,6 +2,7 @@
 //! Every answer of a component is checked by the engine before anybody sees it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use giftcard_engine::check::{Broken, Evaluation, check_refund};
 use giftcard_engine::quote::{ConditionCall, ConditionFacts, ConditionFailure, Evaluator, Quote, QuoteError, QuoteRequest, quote};
@@ -27,12 +28,8 @@ pub struct Rulebook {
 /// One call of a component, for the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRecord {
-    /// Its id.
-    pub component: String,
-    /// Its version.
-    pub version: String,
-    /// SHA-256 of its file.
-    pub digest: String,
+    /// The component.
+    pub component: Arc<Facts>,
     /// The function of the contract.
     pub function: &'static str,
     /// Fuel used; the same for the same request on the same engine. 0 where the call failed.
@@ -51,7 +48,7 @@ pub struct Quoted {
     /// Every call that was made, in order.
     pub calls: Vec<CallRecord>,
     /// See [`crate::Host::engine_id`].
-    pub engine: String,
+    pub engine: Arc<str>,
 }
 
 /// A refund split and what it cost.
@@ -62,7 +59,7 @@ pub struct Refunded {
     /// Every call that was made, in order.
     pub calls: Vec<CallRecord>,
     /// See [`crate::Host::engine_id`].
-    pub engine: String,
+    pub engine: Arc<str>,
 }
 
 /// Why there is no refund split.
@@ -146,7 +143,7 @@ impl Rulebook {
     /// [`CallError`] where the rules failed or broke a guarantee.
     pub fn apply(&self, request: &Request, explain: bool) -> Result<(Decision, CallRecord), Box<CallError>> {
         let loaded = &self.rules.0;
-        let (decision, spent) = v0_1::apply(loaded.sandbox(), &loaded.pre, request, &[], explain)
+        let (decision, spent) = v0_1::apply(loaded.sandbox(), &loaded.pre, request, explain)
             .map_err(|failure| Box::new(loaded.error("apply", failure)))?;
         giftcard_engine::check::check_decision(request, &decision)
             .map_err(|broken| Box::new(loaded.error("apply", broken.into())))?;
@@ -162,13 +159,13 @@ impl Rulebook {
         check_refund_request(request)?;
         let loaded = &self.rules.0;
         let failed = |failure: CallFailure| RefundError::Rules(Box::new(loaded.error("refund", failure)));
-        let (shares, spent) = v0_1::refund(loaded.sandbox(), &loaded.pre, request, &[]).map_err(failed)?;
+        let (shares, spent) = v0_1::refund(loaded.sandbox(), &loaded.pre, request).map_err(failed)?;
         check_refund(request, &shares).map_err(|broken: Broken| failed(broken.into()))?;
         Ok(Refunded { shares, calls: vec![record(&loaded.facts, "refund", spent)], engine: self.engine() })
     }
 
-    fn engine(&self) -> String {
-        self.rules.0.host.engine_id().to_string()
+    fn engine(&self) -> Arc<str> {
+        self.rules.0.sandbox().engine_id_shared()
     }
 }
 
@@ -187,11 +184,9 @@ impl Condition {
     }
 }
 
-fn record(facts: &Facts, function: &'static str, spent: Spent) -> CallRecord {
+fn record(facts: &Arc<Facts>, function: &'static str, spent: Spent) -> CallRecord {
     CallRecord {
-        component: facts.id.clone(),
-        version: facts.version.clone(),
-        digest: facts.digest.clone(),
+        component: Arc::clone(facts),
         function,
         fuel: spent.fuel,
         memory_bytes: spent.memory_bytes,
@@ -226,7 +221,7 @@ impl Evaluator for Run<'_> {
             // Not a decision: the request as a whole is to be sent again.
             Err(error) if error.failure.is_busy() => Err(error),
             Err(error) => {
-                self.calls.push(record(condition.facts(), "evaluate", Spent::default()));
+                self.calls.push(record(&condition.0.facts, "evaluate", Spent::default()));
                 Ok(Err(ConditionFailure { code: error.failure.code().to_string(), message: error.to_string() }))
             }
         }
@@ -234,7 +229,7 @@ impl Evaluator for Run<'_> {
 
     fn apply(&mut self, request: &Request, explain: bool) -> Result<Decision, Self::Error> {
         let loaded = &self.book.rules.0;
-        let (decision, spent) = v0_1::apply(loaded.sandbox(), &loaded.pre, request, &[], explain)
+        let (decision, spent) = v0_1::apply(loaded.sandbox(), &loaded.pre, request, explain)
             .map_err(|failure| Box::new(loaded.error("apply", failure)))?;
         self.calls.push(record(&loaded.facts, "apply", spent));
         Ok(decision)

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -44,7 +44,7 @@ pub(crate) struct Sandbox {
     limits: Limits,
     permits: Permits,
     allocation: Allocation,
-    engine_id: String,
+    engine_id: Arc<str>,
     _ticker: Ticker,
 }
 
@@ -52,7 +52,7 @@ impl Sandbox {
     /// `calls_max` is how many calls may run at once; more wait.
     pub(crate) fn new(limits: Limits, calls_max: u32, pooling: bool) -> Result<Self, HostError> {
         let (engine, allocation) = allocate(&limits, calls_max, pooling)?;
-        let engine_id = engine_id(&engine);
+        let engine_id = Arc::from(engine_id(&engine));
         let ticker = Ticker::start(&engine)?;
         Ok(Self { engine, limits, permits: Permits::new(calls_max), allocation, engine_id, _ticker: ticker })
     }
@@ -73,6 +73,11 @@ impl Sandbox {
     /// settings, and what an instruction costs.
     pub(crate) fn engine_id(&self) -> &str {
         &self.engine_id
+    }
+
+    /// The same, shared.
+    pub(crate) fn engine_id_shared(&self) -> Arc<str> {
+        Arc::clone(&self.engine_id)
     }
 
     /// One call in a fresh instance, thrown away afterwards. INVARIANT: whatever the component does, this returns

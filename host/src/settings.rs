@@ -228,13 +228,10 @@ fn is_time(text: &str) -> bool {
 }
 
 /// The settings that cross: what was given, and defaults for the rest, in the plugin's order.
-pub(crate) fn with_defaults(settings: &[Setting], given: &[Named]) -> Vec<Named> {
-    let value = |setting: &Setting| {
+pub(crate) fn with_defaults<'a>(settings: &'a [Setting], given: &'a [Named]) -> Vec<(&'a str, &'a Value)> {
+    let value = |setting: &'a Setting| {
         let found = given.iter().find(|named| named.name == setting.name).map(|named| &named.value);
-        found.or(setting.default.as_ref()).cloned()
+        found.or(setting.default.as_ref())
     };
-    settings
-        .iter()
-        .filter_map(|setting| Some(Named { name: setting.name.clone(), value: value(setting)? }))
-        .collect()
+    settings.iter().filter_map(|setting| Some((setting.name.as_str(), value(setting)?))).collect()
 }

@@ -82,10 +82,10 @@ pub(crate) fn check_settings(
     sandbox: &Sandbox,
     component: &InstancePre<CallState>,
     indices: &wit_plugin::GuestIndices,
-    settings: &[Named],
+    settings: &[(&str, &Value)],
 ) -> Result<Result<(), Vec<(String, String)>>, CallFailure> {
-    let pool = TextPool::of_named(settings);
-    let settings = named_to_wit(settings, &pool);
+    let pool = TextPool::of(settings.iter().map(|(_, value)| *value));
+    let settings = settings_to_wit(settings, &pool);
     let (answer, _) = sandbox.call(component, |store, instance| {
         indices.load(&mut *store, instance)?.call_check_settings(store, &settings)
     })?;
@@ -98,12 +98,16 @@ pub(crate) fn check_settings(
 pub(crate) struct TextPool<'a>(Vec<Vec<&'a str>>);
 
 impl<'a> TextPool<'a> {
-    fn of_named(named: &'a [Named]) -> Self {
-        let texts = |named: &'a Named| match &named.value {
+    fn of(values: impl Iterator<Item = &'a Value>) -> Self {
+        let texts = |value: &'a Value| match value {
             Value::Texts(texts) => texts.iter().map(String::as_str).collect(),
             _ => Vec::new(),
         };
-        Self(named.iter().map(texts).collect())
+        Self(values.map(texts).collect())
+    }
+
+    fn of_named(named: &'a [Named]) -> Self {
+        Self::of(named.iter().map(|named| &named.value))
     }
 }
 
@@ -116,7 +120,17 @@ fn ratio_to_wit(ratio: Ratio) -> types::Ratio {
 }
 
 fn named_to_wit<'a>(named: &'a [Named], pool: &'a TextPool<'a>) -> Vec<types::NamedParam<'a>> {
-    let value = |value: &'a Value, texts: &'a [&'a str]| match value {
+    let pairs = named.iter().zip(&pool.0);
+    pairs.map(|(named, texts)| value_to_wit(&named.name, &named.value, texts)).collect()
+}
+
+/// Settings, defaults filled in by [`crate::settings::with_defaults`].
+fn settings_to_wit<'a>(settings: &[(&'a str, &'a Value)], pool: &'a TextPool<'a>) -> Vec<types::NamedParam<'a>> {
+    settings.iter().zip(&pool.0).map(|((name, value), texts)| value_to_wit(name, value, texts)).collect()
+}
+
+fn value_to_wit<'a>(name: &'a str, value: &'a Value, texts: &'a [&'a str]) -> types::NamedParam<'a> {
+    let value = match value {
         Value::Flag(flag) => types::ValueParam::Flag(*flag),
         Value::Integer(integer) => types::ValueParam::Integer(*integer),
         Value::Money(money) => types::ValueParam::Money(types::MoneyParam {
@@ -126,11 +140,7 @@ fn named_to_wit<'a>(named: &'a [Named], pool: &'a TextPool<'a>) -> Vec<types::Na
         Value::Text(text) => types::ValueParam::Text(text),
         Value::Texts(_) => types::ValueParam::Texts(texts),
     };
-    named
-        .iter()
-        .zip(&pool.0)
-        .map(|(named, texts)| types::NamedParam { name: &named.name, value: value(&named.value, texts) })
-        .collect()
+    types::NamedParam { name, value }
 }
 
 /// INVARIANT: what a component answers is within ±(2^53 - 1) or refused.

@@ -1,5 +1,6 @@
 //! What calls cost, in one run: medians of interleaved rounds, every limit on and a fresh sandbox for each call, beside
-//! the native engine and the floor, an empty call. `cargo xtask bench`; `--profile` adds where the time goes.
+//! the native engine and the floor, an empty call. `cargo xtask bench`; with `--only TEXT` the rows whose names contain it run
+//! for five seconds each, for a profiler to look at.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::float_arithmetic, reason = "a benchmark's own output")]
 
 use std::hint::black_box;
@@ -43,6 +44,10 @@ fn main() {
     table.row("condition, 100 lines of 5 strings", || evaluate(&cart, &large_order, &settings));
     table.row("quote, two conditions, 5 lines, 2 cards", || drop(black_box(book.quote(&small_two, false).unwrap())));
     table.row("quote, two conditions, 100 lines, 5 cards", || drop(black_box(book.quote(&large_two, false).unwrap())));
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(only) = arguments.iter().position(|argument| argument == "--only") {
+        return table.spin(arguments.get(only + 1).map_or("", String::as_str));
+    }
     table.print(floor);
 
     growth(&book);
@@ -74,6 +79,18 @@ impl<'a> Table<'a> {
             }
         }
         micros
+    }
+
+    fn spin(mut self, only: &str) {
+        for (name, call) in self.rows.iter_mut().filter(|(name, _)| name.contains(only)) {
+            let start = Instant::now();
+            let mut calls = 0_u64;
+            while start.elapsed() < Duration::from_secs(5) {
+                call();
+                calls += 1;
+            }
+            println!("{name}: {:.2} microseconds a call", start.elapsed().as_secs_f64() * 1e6 / calls as f64);
+        }
     }
 
     fn print(mut self, floor: usize) {

@@ -1,6 +1,7 @@
-//! What the test programs share: the naive second implementation of the rules, the generator of random orders, and a
-//! host without a sandbox. Holds no test of its own.
+//! What the test programs share: the runner of the case files, the naive second implementation of the rules, the
+//! generator of random orders, and a host without a sandbox. Holds no test of its own.
 
+pub mod cases;
 pub mod differential;
 pub mod harness;
 pub mod naive;

@@ -196,14 +196,15 @@ impl Order {
     /// [`OrderError`] for a negative amount, tax above its amount, lines that do not add up to the total to the
     /// minor unit, or totals that disagree with the lines.
     pub fn check(&self) -> Result<Totals, OrderError> {
-        let not_negative = |path: &str, amount: Minor| match amount.is_negative() {
-            true => Err(self.error(path, format!("{} is negative; it must be at least 0", self.show(amount)))),
+        // Paths are only spelled out for an error: orders have many lines, and most are right.
+        let not_negative = |amount: Minor, path: &dyn Fn() -> String| match amount.is_negative() {
+            true => Err(self.error(&path(), format!("{} is negative; it must be at least 0", self.show(amount)))),
             false => Ok(()),
         };
-        not_negative("total", self.total)?;
-        not_negative("paid", self.paid)?;
         let totals = self.totals;
         for (path, amount) in [
+            ("total", Some(self.total)),
+            ("paid", Some(self.paid)),
             ("totals.goods", totals.goods),
             ("totals.gift_cards", totals.gift_cards),
             ("totals.shipping", totals.shipping),
@@ -211,30 +212,28 @@ impl Order {
             ("totals.tax", totals.tax),
             ("totals.discounts", totals.discounts),
         ] {
-            not_negative(path, amount.unwrap_or_default())?;
+            not_negative(amount.unwrap_or_default(), &|| path.to_string())?;
         }
         for (index, discount) in self.discounts.iter().flatten().enumerate() {
-            not_negative(&format!("discounts[{index}].amount"), discount.amount)?;
+            not_negative(discount.amount, &|| format!("discounts[{index}].amount"))?;
         }
         for (index, line) in self.lines.iter().flatten().enumerate() {
             let path = |field: &str| format!("lines[{index}].{field}");
-            not_negative(&path("total"), line.total)?;
-            not_negative(&path("unit_price"), line.unit_price)?;
-            not_negative(&path("tax"), line.tax.unwrap_or_default())?;
+            not_negative(line.total, &|| path("total"))?;
+            not_negative(line.unit_price, &|| path("unit_price"))?;
+            not_negative(line.tax.unwrap_or_default(), &|| path("tax"))?;
             if line.tax > Some(line.total) {
-                return Err(
-                    self.error(&path("tax"), format!("is more than the line's total {}", self.show(line.total)))
-                );
+                return Err(self.error(&path("tax"), format!("is more than the line's total {}", self.show(line.total))));
             }
             if !(0..=MINOR_MAX).contains(&line.quantity_milli) {
                 return Err(self.error(&path("quantity"), "must be at least 0, and at most 2^53 - 1 thousandths".into()));
             }
-            check_attributes(&path("attributes"), &line.attributes)?;
+            check_attributes(&|| path("attributes"), &line.attributes)?;
         }
-        check_attributes("attributes", &self.attributes)?;
+        check_attributes(&|| "attributes".into(), &self.attributes)?;
         if let Some(customer) = &self.customer {
-            check_attributes("customer.attributes", &customer.attributes)?;
-            not_negative("customer.spent", customer.spent.unwrap_or_default())?;
+            check_attributes(&|| "customer.attributes".into(), &customer.attributes)?;
+            not_negative(customer.spent.unwrap_or_default(), &|| "customer.spent".into())?;
         }
         if totals.tax > Some(self.total) {
             return Err(self.error("totals.tax", format!("is more than the order's total {}", self.show(self.total))));
@@ -328,9 +327,9 @@ impl Order {
 }
 
 /// Numbers beyond 2^53 - 1 do not cross to components, and a name stands for one value.
-pub(crate) fn check_attributes(path: &str, attributes: &[Named]) -> Result<(), OrderError> {
+pub(crate) fn check_attributes(path: &dyn Fn() -> String, attributes: &[Named]) -> Result<(), OrderError> {
     for (index, named) in attributes.iter().enumerate() {
-        let error = |problem: &str| OrderError { path: format!("{path}.{}", named.name), problem: problem.to_string() };
+        let error = |problem: &str| OrderError { path: format!("{}.{}", path(), named.name), problem: problem.to_string() };
         if attributes[..index].iter().any(|earlier| earlier.name == named.name) {
             return Err(error("stands twice"));
         }

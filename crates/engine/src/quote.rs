@@ -223,7 +223,7 @@ fn decide<E: Evaluator>(request: &Request, evaluator: &mut E, explain: bool) -> 
 
 fn raise(
     request: &QuoteRequest,
-    lowered: Lowered,
+    lowered: Lowered<'_>,
     decision: Decision,
     conditions: Vec<ConditionRun>,
     steps: Vec<QuoteStep>,
@@ -247,7 +247,7 @@ fn raise(
     }
 }
 
-fn raise_share(request: &QuoteRequest, lowered: &Lowered, index: usize, share: Share) -> CardShare {
+fn raise_share(request: &QuoteRequest, lowered: &Lowered<'_>, index: usize, share: Share) -> CardShare {
     let card = &lowered.request.cards[index];
     let outcome = match share.outcome {
         Outcome::Used => CardOutcome::Used,

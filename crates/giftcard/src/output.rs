@@ -50,9 +50,9 @@ pub struct CallOutput {
 impl RulesOutput {
     pub(crate) fn of(calls: Vec<CallRecord>, engine: String) -> Self {
         let call = |call: CallRecord| CallOutput {
-            component: call.component,
-            version: call.version,
-            digest: call.digest,
+            component: call.component.id.clone(),
+            version: call.component.version.clone(),
+            digest: call.component.digest.clone(),
             function: call.function.to_string(),
             fuel: call.fuel,
             log: call.log,

@@ -60,8 +60,20 @@ const BOUNDARIES: &[Boundary] = &[
 
 /// Crates that carry a concern with them: formats, command lines, WebAssembly, databases, HTTP, async.
 const HEAVY: &[&str] = &[
-    "anyhow", "axum", "cap-std", "clap", "deadpool-postgres", "hyper", "reqwest", "rusqlite", "serde", "serde_json",
-    "tokio", "tokio-postgres", "wasmtime", "wit-bindgen",
+    "anyhow",
+    "axum",
+    "cap-std",
+    "clap",
+    "deadpool-postgres",
+    "hyper",
+    "reqwest",
+    "rusqlite",
+    "serde",
+    "serde_json",
+    "tokio",
+    "tokio-postgres",
+    "wasmtime",
+    "wit-bindgen",
 ];
 
 /// Packages of the tests, which may see everything.
@@ -134,7 +146,11 @@ fn direct_dependencies(package: &str) -> Result<BTreeSet<String>> {
 
 /// Components are built, never kept, apart from the museum of released ones.
 fn no_binaries() -> Result<()> {
-    let output = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().context("`git` could not be started")?;
+    let output = Command::new("git")
+        .args(["ls-files", "-z"])
+        .current_dir(root())
+        .output()
+        .context("`git` could not be started")?;
     let files = String::from_utf8_lossy(&output.stdout).into_owned();
     let binary = |file: &&str| {
         let generated = [".wasm", ".cwasm", ".so", ".a", ".o", ".rlib"].iter().any(|ending| file.ends_with(ending));

@@ -72,6 +72,9 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Components => prepare(),
         Chore::Demo => {
             prepare()?;
+            // The demo runs the one binary, which cargo puts beside it.
+            let bins = ["--bin", "giftcard", "--bin", "demo"];
+            cargo(["build", "--package", "giftcard", "--package", "giftcard-tests"].into_iter().chain(bins))?;
             cargo(["run", "--quiet", "--package", "giftcard-tests", "--bin", "demo"])
         }
         Chore::Test { arguments } => {

@@ -5,14 +5,14 @@ use giftcard_engine::money::Minor;
 use giftcard_engine::moment::Moment;
 use giftcard_engine::order::{Address, Discount, Line, Order, Part};
 use giftcard_engine::quote::{ConditionCall, QuoteRequest};
-use giftcard_engine::value::Named;
+use giftcard_engine::value::{Named, Value};
 use wasmtime::component::InstancePre;
 
 use super::bindings::exports::giftcard::rules::condition as wit;
 use super::bindings::giftcard::rules::types;
 use super::{
     Answered, TextPool, currency_to_wit, failure_from_wit, minor, named_to_wit, ratio_to_wit, reject_from_wit,
-    step_from_wit,
+    settings_to_wit, step_from_wit,
 };
 use crate::error::CallFailure;
 use crate::sandbox::{CallState, Sandbox, Spent};
@@ -107,7 +107,7 @@ pub(crate) fn evaluate(
     component: &ConditionPre,
     needs: &Needs,
     call: &ConditionCall<'_>,
-    settings: &[Named],
+    settings: &[(&str, &Value)],
 ) -> Answered<Evaluation> {
     let QuoteRequest { order, site, cards, now, .. } = call.request;
     let texts = Texts::of(order, needs);
@@ -190,8 +190,8 @@ pub(crate) fn evaluate(
         rates: &rates,
         now: lower_moment(now),
     };
-    let pool = TextPool::of_named(settings);
-    let settings = named_to_wit(settings, &pool);
+    let pool = TextPool::of(settings.iter().map(|(_, value)| *value));
+    let settings = settings_to_wit(settings, &pool);
     let (answer, spent) = sandbox.call(&component.instance, |store, instance| {
         component.indices.load(&mut *store, instance)?.call_evaluate(store, request, &settings, call.explain)
     })?;

@@ -5,12 +5,11 @@ use std::borrow::Cow;
 use giftcard_engine::check::Broken;
 use giftcard_engine::redemption as engine;
 use giftcard_engine::refund::{RefundRequest, RefundShare};
-use giftcard_engine::value::Named;
 use giftcard_engine::Minor;
 use wasmtime::component::InstancePre;
 
 use super::bindings::exports::giftcard::rules::redemption as wit;
-use super::{Answered, TextPool, failure_from_wit, minor, named_to_wit, ratio_to_wit, step_from_wit};
+use super::{Answered, failure_from_wit, minor, ratio_to_wit, step_from_wit};
 use crate::error::CallFailure;
 use crate::sandbox::{CallState, Sandbox};
 
@@ -32,7 +31,6 @@ pub(crate) fn apply(
     sandbox: &Sandbox,
     rules: &RulesPre,
     request: &engine::Request,
-    settings: &[Named],
     explain: bool,
 ) -> Answered<engine::Decision> {
     let lines: Option<Vec<wit::Line>> = request.lines.as_ref().map(|lines| lines.iter().map(lower_line).collect());
@@ -78,10 +76,8 @@ pub(crate) fn apply(
             cards_max: request.policy.cards_max,
         },
     };
-    let pool = TextPool::of_named(settings);
-    let settings = named_to_wit(settings, &pool);
     let (answer, spent) = sandbox.call(&rules.instance, |store, instance| {
-        rules.indices.load(&mut *store, instance)?.call_apply(store, lowered, &settings, explain)
+        rules.indices.load(&mut *store, instance)?.call_apply(store, lowered, &[], explain)
     })?;
     let decision = answer.map_err(|failure| failure_from_wit(&failure))?;
     let shares = decision.shares.into_iter().map(raise_share).collect::<Result<_, Broken>>()?;
@@ -93,7 +89,6 @@ pub(crate) fn refund(
     sandbox: &Sandbox,
     rules: &RulesPre,
     request: &RefundRequest,
-    settings: &[Named],
 ) -> Answered<Vec<RefundShare>> {
     let payment = |payment: &giftcard_engine::refund::Payment| wit::Payment {
         applied: payment.applied.get(),
@@ -103,10 +98,8 @@ pub(crate) fn refund(
     };
     let payments: Vec<wit::Payment> = request.payments.iter().map(payment).collect();
     let lowered = wit::RefundRequest { amount: request.amount.get(), payments: &payments };
-    let pool = TextPool::of_named(settings);
-    let settings = named_to_wit(settings, &pool);
     let (answer, spent) = sandbox.call(&rules.instance, |store, instance| {
-        rules.indices.load(&mut *store, instance)?.call_refund(store, lowered, &settings)
+        rules.indices.load(&mut *store, instance)?.call_refund(store, lowered, &[])
     })?;
     let shares = answer.map_err(|failure| failure_from_wit(&failure))?;
     let share = |share: wit::RefundShare| {

@@ -1,6 +1,7 @@
 //! Which conditions are asked about which cards, and what an answer or a failure means. Must not know how a condition
 //! is run.
 
+use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -68,8 +69,8 @@ pub struct ConditionRun {
 
 /// A binding and the cards it concerns. Programmes that bind the same plugin with the same settings share one call,
 /// so that a cap per order holds over all of them.
-struct Group {
-    binding: Binding,
+struct Group<'a> {
+    binding: Cow<'a, Binding>,
     /// Indexes in the lowered cards.
     cards: Vec<usize>,
 }
@@ -78,7 +79,7 @@ struct Group {
 pub(super) fn run<E: Evaluator>(
     request: &QuoteRequest,
     totals: &Totals,
-    lowered: &mut Lowered,
+    lowered: &mut Lowered<'_>,
     evaluator: &mut E,
     explain: bool,
     steps: &mut Vec<QuoteStep>,
@@ -129,8 +130,8 @@ pub(super) fn run<E: Evaluator>(
 }
 
 /// Bindings in the order of the cards, each with every card that could still be used.
-fn groups(lowered: &Lowered) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
+fn groups<'a>(lowered: &Lowered<'a>) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
     for (index, card) in lowered.request.cards.iter().enumerate() {
         let refused = card.status != Status::Active
             || card.expires_at.is_some_and(|end| end <= lowered.request.now)
@@ -139,12 +140,14 @@ fn groups(lowered: &Lowered) -> Vec<Group> {
         if refused {
             continue;
         }
-        for binding in &lowered.programmes[card.programme as usize].conditions {
-            match groups.iter_mut().find(|group| group.binding == *binding) {
-                Some(group) if group.cards.last() == Some(&index) => {}
-                Some(group) => group.cards.push(index),
-                None => groups.push(Group { binding: binding.clone(), cards: [index].into() }),
-            }
+        let mut bind = |binding: Cow<'a, Binding>| match groups.iter_mut().find(|group| group.binding == binding) {
+            Some(group) if group.cards.last() == Some(&index) => {}
+            Some(group) => group.cards.push(index),
+            None => groups.push(Group { binding, cards: [index].into() }),
+        };
+        match &lowered.programmes[card.programme as usize] {
+            Cow::Borrowed(programme) => programme.conditions.iter().map(Cow::Borrowed).for_each(&mut bind),
+            Cow::Owned(programme) => programme.conditions.iter().cloned().map(Cow::Owned).for_each(&mut bind),
         }
     }
     groups
@@ -224,7 +227,7 @@ fn check_answer(facts: Option<ConditionFacts<'_>>, evaluation: &Evaluation, card
 }
 
 fn record(
-    lowered: &mut Lowered,
+    lowered: &mut Lowered<'_>,
     cards: &[usize],
     plugin: &str,
     evaluation: Evaluation,

@@ -1,5 +1,6 @@
 //! From names to handles: the request that the rules see. Must not ask a condition.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -14,21 +15,21 @@ use crate::redemption::{self, Card, Customer, Minimum, Policy, Request, Tender, 
 use crate::value::{Named, Reject, Value};
 
 /// A request in bare amounts, and what its indexes and handles stand for.
-pub(super) struct Lowered {
+pub(super) struct Lowered<'a> {
     pub(super) request: Request,
     /// Index in the caller's cards, by index here.
     pub(super) cards: Vec<usize>,
     /// Repeated entry and the entry it repeats, as indexes in the caller's cards.
     pub(super) repeated: Vec<(usize, usize)>,
     /// By the programme index of a card.
-    pub(super) programmes: Vec<Programme>,
+    pub(super) programmes: Vec<Cow<'a, Programme>>,
     /// By handle.
     pub(super) reasons: Vec<CardRefusal>,
     /// The order came without lines, and says of its parts only that gift cards are among them.
     gift_cards_among_unknown: bool,
 }
 
-impl Lowered {
+impl Lowered<'_> {
     /// A handle for a reason.
     pub(super) fn reason(&mut self, reject: Reject, plugin: Option<String>) -> u32 {
         self.reasons.push(CardRefusal { reject, plugin });
@@ -36,7 +37,7 @@ impl Lowered {
     }
 }
 
-pub(super) fn lower<E>(request: &QuoteRequest, totals: &Totals) -> Result<Lowered, QuoteError<E>> {
+pub(super) fn lower<'a, E>(request: &'a QuoteRequest, totals: &Totals) -> Result<Lowered<'a>, QuoteError<E>> {
     let QuoteRequest { order, site, cards, now, .. } = request;
     if order.site != site.id {
         return input("order.site", format!("is `{}`, but the site is `{}`", order.site, site.id));
@@ -117,7 +118,7 @@ fn check_card<E>(card: &CardSnapshot, index: usize) -> Result<(), QuoteError<E>>
     if card.held > card.balance {
         return input(path("held"), "is more than the balance");
     }
-    if let Err(error) = check_attributes("attributes", &card.attributes) {
+    if let Err(error) = check_attributes(&|| "attributes".into(), &card.attributes) {
         return input(path(&error.path), error.problem);
     }
     if card.use_at_most.is_some_and(|limit| limit <= Minor::ZERO) {
@@ -126,14 +127,18 @@ fn check_card<E>(card: &CardSnapshot, index: usize) -> Result<(), QuoteError<E>>
     Ok(())
 }
 
-fn programme_of<E>(request: &QuoteRequest, card: &CardSnapshot, index: usize) -> Result<Programme, QuoteError<E>> {
+fn programme_of<'a, E>(
+    request: &'a QuoteRequest,
+    card: &CardSnapshot,
+    index: usize,
+) -> Result<Cow<'a, Programme>, QuoteError<E>> {
     let found = request
         .programmes
         .iter()
         .find(|programme| programme.site == card.site && programme.code_name == card.programme);
     match found {
-        Some(programme) => Ok(programme.clone()),
-        None if card.programme == MANUAL => Ok(Programme::unrestricted(&card.site, MANUAL)),
+        Some(programme) => Ok(Cow::Borrowed(programme)),
+        None if card.programme == MANUAL => Ok(Cow::Owned(Programme::unrestricted(&card.site, MANUAL))),
         None => {
             let problem = format!("`{}` of site `{}` is not among the programmes", card.programme, card.site);
             input(format!("cards[{index}].programme"), problem)
@@ -141,11 +146,11 @@ fn programme_of<E>(request: &QuoteRequest, card: &CardSnapshot, index: usize) ->
     }
 }
 
-fn lower_card<E>(
-    request: &QuoteRequest,
+fn lower_card<'a, E>(
+    request: &'a QuoteRequest,
     card: &CardSnapshot,
-    programme: Programme,
-    lowered: &mut Lowered,
+    programme: Cow<'a, Programme>,
+    lowered: &mut Lowered<'a>,
     handles: &mut Handles,
 ) -> Result<Card, QuoteError<E>> {
     let order = &request.order;

@@ -41,7 +41,7 @@ pub(super) fn reject(
     request: &QuoteRequest,
     card: &CardSnapshot,
     programme: &Programme,
-    lowered: &Lowered,
+    lowered: &Lowered<'_>,
     index: usize,
 ) -> Reject {
     let text = |name: &str, text: String| Named { name: name.into(), value: Value::Text(text) };
@@ -89,7 +89,7 @@ pub(super) fn reject(
 
 fn minimum_not_met(
     programme: &Programme,
-    lowered: &Lowered,
+    lowered: &Lowered<'_>,
     index: usize,
     money: &dyn Fn(&str, crate::money::Minor) -> Named,
 ) -> (&'static str, Vec<Named>) {

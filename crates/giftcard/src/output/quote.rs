@@ -188,7 +188,7 @@ impl QuoteOutput {
             cards: (0..request.cards.len()).filter_map(|card| card_output(request, &quoted, card)).collect(),
             conditions: quote.conditions.iter().map(|run| condition(request, run)).collect(),
             steps: explained.then(|| quote.steps.iter().map(step).collect()),
-            rules: RulesOutput::of(quoted.calls, quoted.engine),
+            rules: RulesOutput::of(quoted.calls, quoted.engine.to_string()),
         }
     }
 
@@ -302,7 +302,7 @@ mod tests {
     fn answer(input: &Value) -> Value {
         let request = read_quote(&input.to_string(), &NoPlugins, 0).unwrap();
         let quote = quote(&request, &mut Native, false).unwrap();
-        let quoted = Quoted { quote, calls: Vec::new(), engine: "native".to_string() };
+        let quoted = Quoted { quote, calls: Vec::new(), engine: "native".into() };
         serde_json::to_value(QuoteOutput::of(&request, quoted, false)).unwrap()
     }
 

@@ -65,7 +65,7 @@ impl RefundOutput {
             currency: order.currency.to_string(),
             amount: Amount::of(order.request.amount, order.currency),
             shares: shares.collect(),
-            rules: RulesOutput::of(refunded.calls, refunded.engine),
+            rules: RulesOutput::of(refunded.calls, refunded.engine.to_string()),
         }
     }
 }
@@ -92,7 +92,7 @@ mod tests {
     fn answer(input: &Value) -> Value {
         let order = read_refund(&input.to_string()).unwrap();
         let shares = refund(&order.request).unwrap();
-        let refunded = Refunded { shares, calls: Vec::new(), engine: "native".to_string() };
+        let refunded = Refunded { shares, calls: Vec::new(), engine: "native".into() };
         serde_json::to_value(RefundOutput::of(&order, refunded)).unwrap()
     }
 

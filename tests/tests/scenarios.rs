@@ -1,0 +1,172 @@
+//! The scenarios from other systems: each is a case, or waits for what it needs.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use giftcard_tests::cases::{Case, Question, find, project, rules_folder};
+use serde_json::{Map, Value};
+
+/// How many there are: one that is lost would not be missed otherwise.
+const SCENARIOS: usize = 68;
+
+fn read(name: &str) -> Value {
+    serde_json::from_str(&fs::read_to_string(project().join("tests/scenarios").join(name)).unwrap()).unwrap()
+}
+
+fn scenarios() -> BTreeMap<String, Value> {
+    let scenarios = read("scenarios.json");
+    let by_id = |scenario: &Value| (scenario["id"].as_str().unwrap().to_string(), scenario.clone());
+    scenarios.as_array().unwrap().iter().map(by_id).collect()
+}
+
+/// The cases whose source is a scenario, which begins with its id: "KEN-01: where that took it from".
+fn cases_of(id: &str, cases: &[Case]) -> Vec<Case> {
+    let of_id = |case: &&Case| case.source.split_once(": ").is_some_and(|(source, _)| source == id);
+    cases.iter().filter(of_id).cloned().collect()
+}
+
+fn all_cases() -> Vec<Case> {
+    find(&rules_folder()).unwrap().iter().map(|path| Case::read(path).unwrap()).collect()
+}
+
+#[test]
+fn every_scenario_is_a_case_or_waits_for_the_ledger() {
+    let (scenarios, cases, later) = (scenarios(), all_cases(), read("later.json"));
+    let later = later.as_object().unwrap();
+    assert_eq!(scenarios.len(), SCENARIOS);
+    for id in scenarios.keys() {
+        let (has_case, waits) = (!cases_of(id, &cases).is_empty(), later.contains_key(id));
+        assert!(has_case || waits, "{id} is neither a case nor in later.json");
+        assert!(!(has_case && waits), "{id} is a case; take it out of later.json");
+    }
+    for (id, reason) in later {
+        assert!(scenarios.contains_key(id), "{id} in later.json is no scenario");
+        assert!(reason.as_str().is_some_and(|reason| !reason.trim().is_empty()), "{id} waits for no reason");
+    }
+    for case in &cases {
+        let (id, origin) = case.source.split_once(": ").unwrap_or_else(|| panic!("{}: source", case.path.display()));
+        let scenario = scenarios.get(id);
+        assert!(scenario.is_some() || id == "DESIGN", "{}: `{id}` is no scenario", case.path.display());
+        if let Some(scenario) = scenario {
+            assert_eq!(origin, scenario["source"].as_str().unwrap(), "{}", case.path.display());
+        }
+    }
+}
+
+#[test]
+fn what_a_case_claims_is_what_its_scenario_expects() {
+    let cases = all_cases();
+    let mut compared = 0;
+    for (id, scenario) in scenarios() {
+        for case in cases_of(&id, &cases) {
+            let disputed = scenario["disputed"] == true;
+            assert_eq!(case.decided.is_some(), disputed, "{}: `decided` is for disputed ones", case.path.display());
+            if disputed {
+                continue;
+            }
+            let problems = disagreements(&scenario, &case);
+            assert!(problems.is_empty(), "{}: {}", case.path.display(), problems.join("; "));
+            compared += 1;
+        }
+    }
+    assert!(compared > 0);
+}
+
+#[test]
+fn a_case_that_claims_something_else_is_found() {
+    let scenario = &scenarios()["KEN-01"];
+    let case = cases_of("KEN-01", &all_cases()).remove(0);
+    assert!(disagreements(scenario, &case).is_empty());
+    let last = case.steps.len() - 1;
+    for (pointer, wrong) in [("due", "0.01"), ("applied", "19.99"), ("left", "20.01")] {
+        let mut other = case.clone();
+        let claim = other.steps[last].claims.get_mut(pointer).unwrap();
+        let claim = if claim.is_object() { &mut claim["B"] } else { claim };
+        *claim = wrong.into();
+        assert_eq!(disagreements(scenario, &other).len(), 1, "{pointer}");
+        other.steps[last].claims.shift_remove(pointer);
+        assert!(!disagreements(scenario, &other).is_empty(), "{pointer}");
+    }
+}
+
+/// Where the claims of a case are not what the scenario expects of due, applied and balances: its last quote gives what
+/// is due and applied, and its refunds add to what that left.
+fn disagreements(scenario: &Value, case: &Case) -> Vec<String> {
+    let expected = &scenario["expected"];
+    let mut problems = Vec::new();
+    let mut same = |what: String, expected: &Value, claimed: &Value| {
+        if expected != claimed {
+            problems.push(format!("{what} is expected to be {expected}, and claimed to be {claimed}"));
+        }
+    };
+    let quotes: Vec<&Map<String, Value>> =
+        case.steps.iter().filter(|step| matches!(step.question, Question::Quote(_))).map(|step| &step.claims).collect();
+    let last = quotes.last().copied();
+    let claimed = |name: &str, id: &str| last.map_or(&Value::Null, |claims| of_card(claims, name, id));
+    if let Some(due) = expected.get("due") {
+        same("due".into(), due, last.and_then(|claims| claims.get("due")).unwrap_or(&Value::Null));
+    }
+    if let Some(required) = expected.get("payment_required") {
+        let found = last.and_then(|claims| claims.get("payment_required"));
+        same("payment_required".into(), required, found.unwrap_or(&Value::Null));
+    }
+    if let Some(applied) = expected["applied"].as_array() {
+        let codes: BTreeSet<&str> = applied.iter().map(|share| share["code"].as_str().unwrap()).collect();
+        for share in applied {
+            let code = share["code"].as_str().unwrap();
+            same(format!("applied of {code}"), &share["amount"], claimed("applied", code));
+        }
+        for (code, amount) in last.and_then(|claims| claims.get("applied")?.as_object()).into_iter().flatten() {
+            if !codes.contains(code.as_str()) {
+                same(format!("applied of {code}"), &Value::from("0.00"), amount);
+            }
+        }
+    }
+    let dues: Vec<&Value> = quotes.iter().filter_map(|claims| claims.get("due")).collect();
+    let mut left_dues = dues.iter();
+    for step in scenario["steps"].as_array().into_iter().flatten().filter(|step| step["op"] == "expect_due") {
+        let found = left_dues.any(|due| **due == step["due"]);
+        same(format!("a quote with {} due", step["due"]), &Value::from(true), &Value::from(found));
+    }
+    for name in ["balances", "available"] {
+        for (code, balance) in expected[name].as_object().into_iter().flatten() {
+            let found = balance_after(scenario, case, code).map_or(Value::Null, Value::from);
+            same(format!("{name} of {code}"), balance, &found);
+        }
+    }
+    problems
+}
+
+fn of_card<'a>(claims: &'a Map<String, Value>, name: &str, id: &str) -> &'a Value {
+    claims.get(name).and_then(|claim| claim.get(id)).unwrap_or(&Value::Null)
+}
+
+/// What is claimed to be on a card in the end; `None` where that is not claimed.
+fn balance_after(scenario: &Value, case: &Case, code: &str) -> Option<String> {
+    let of_code = |card: &&Value| card["code"] == code;
+    let given = scenario["cards"].as_array()?.iter().find(of_code)?;
+    let given = cents(given["balance"].as_str()?)?;
+    let mut balance = Some(given);
+    for step in &case.steps {
+        match &step.question {
+            Question::Quote(quote) => {
+                let entered = quote["cards"].as_array()?.iter().any(|card| card["id"] == code);
+                let left = of_card(&step.claims, "left", code).as_str().and_then(cents);
+                balance = if entered { left } else { Some(given) };
+            }
+            Question::Refund(_) if step.claims.contains_key("error") => {}
+            Question::Refund(_) => {
+                let returned = of_card(&step.claims, "applied", code).as_str().and_then(cents);
+                balance = balance.zip(returned).map(|(balance, returned)| balance + returned);
+            }
+        }
+    }
+    balance.map(|cents| format!("{}.{:02}", cents / 100, cents % 100))
+}
+
+fn cents(amount: &str) -> Option<i64> {
+    let (whole, fraction) = amount.split_once('.')?;
+    (fraction.len() == 2).then_some(())?;
+    format!("{whole}{fraction}").parse().ok()
+}
