@@ -294,10 +294,17 @@ pub enum HostError {
     },
 }
 
-/// A guest's text, short and harmless enough for an error.
+/// A guest's text, short and harmless enough for an error: nothing in it can move a terminal's cursor.
 pub(crate) fn clip(text: &str) -> String {
     const CHARS_MAX: usize = 200;
-    let mut clipped: String = text.chars().take(CHARS_MAX).flat_map(char::escape_debug).collect();
+    let mut clipped = String::new();
+    for c in text.chars().take(CHARS_MAX) {
+        match c {
+            // Quotes are escaped by `escape_debug` too, and do no harm in prose.
+            '\'' | '"' | '\\' => clipped.push(c),
+            c => clipped.extend(c.escape_debug()),
+        }
+    }
     if text.chars().nth(CHARS_MAX).is_some() {
         clipped.push_str(" ...");
     }

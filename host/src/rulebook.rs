@@ -8,12 +8,12 @@ use giftcard_engine::check::{Broken, Evaluation, check_refund};
 use giftcard_engine::quote::{ConditionCall, ConditionFacts, ConditionFailure, Evaluator, Quote, QuoteError, QuoteRequest, quote};
 use giftcard_engine::redemption::{Decision, Request};
 use giftcard_engine::refund::{RefundRefused, RefundRequest, RefundShare, check_refund_request};
-use giftcard_engine::value::Named;
+use giftcard_engine::value::{Named, Step};
 use thiserror::Error;
 
 use crate::component::{Condition, Facts, Rules};
 use crate::error::{CallError, CallFailure};
-use crate::sandbox::Spent;
+use crate::sandbox::{Failed, Spent};
 use crate::settings::{SettingsError, check_each, with_defaults};
 use crate::v0_1;
 
@@ -32,9 +32,9 @@ pub struct CallRecord {
     pub component: Arc<Facts>,
     /// The function of the contract.
     pub function: &'static str,
-    /// Fuel used; the same for the same request on the same engine. 0 where the call failed.
+    /// Fuel used; the same for the same request on the same engine.
     pub fuel: u64,
-    /// Bytes of linear memory at the end. 0 where the call failed.
+    /// Bytes of linear memory at the end.
     pub memory_bytes: usize,
     /// What it wrote for its author. Never part of a result.
     pub log: Vec<String>,
@@ -56,6 +56,8 @@ pub struct Quoted {
 pub struct Refunded {
     /// One for each payment.
     pub shares: Vec<RefundShare>,
+    /// Only if explained; a step's card is the index of a payment.
+    pub steps: Vec<Step>,
     /// Every call that was made, in order.
     pub calls: Vec<CallRecord>,
     /// See [`crate::Host::engine_id`].
@@ -127,7 +129,8 @@ impl Rulebook {
     ///
     /// # Errors
     /// [`QuoteError::Input`] for a request that contradicts itself, [`QuoteError::Rules`] where the rules failed or broke
-    /// a guarantee, or the host is busy. A failing condition is no error: it counts as its binding says.
+    /// a guarantee, or the host is busy. A failing condition is no error: it counts as its binding says. Settings are not
+    /// checked here: [`Self::check_settings`] is for when a binding is saved.
     pub fn quote(&self, request: &QuoteRequest, explain: bool) -> Result<Quoted, QuoteError<Box<CallError>>> {
         let mut run = Run { book: self, calls: Vec::new() };
         match quote(request, &mut run, explain) {
@@ -144,7 +147,7 @@ impl Rulebook {
     pub fn apply(&self, request: &Request, explain: bool) -> Result<(Decision, CallRecord), Box<CallError>> {
         let loaded = &self.rules.0;
         let (decision, spent) = v0_1::apply(loaded.sandbox(), &loaded.pre, request, explain)
-            .map_err(|failure| Box::new(loaded.error("apply", failure)))?;
+            .map_err(|failed| Box::new(loaded.error("apply", failed.failure)))?;
         giftcard_engine::check::check_decision(request, &decision)
             .map_err(|broken| Box::new(loaded.error("apply", broken.into())))?;
         Ok((decision, record(&loaded.facts, "apply", spent)))
@@ -155,13 +158,28 @@ impl Rulebook {
     /// # Errors
     /// [`RefundError::Refused`] for more than is refundable, [`RefundError::Rules`] where the rules failed or broke a
     /// guarantee.
-    pub fn refund(&self, request: &RefundRequest) -> Result<Refunded, RefundError> {
+    pub fn refund(&self, request: &RefundRequest, explain: bool) -> Result<Refunded, RefundError> {
         check_refund_request(request)?;
         let loaded = &self.rules.0;
         let failed = |failure: CallFailure| RefundError::Rules(Box::new(loaded.error("refund", failure)));
-        let (shares, spent) = v0_1::refund(loaded.sandbox(), &loaded.pre, request).map_err(failed)?;
+        let broken = |rule, detail: &str| failed(Broken { rule, card: None, detail: detail.to_string() }.into());
+        let ask = |explain: bool| v0_1::refund(loaded.sandbox(), &loaded.pre, request, explain);
+        let ((shares, _), spent) = ask(false).map_err(|error| failed(error.failure))?;
         check_refund(request, &shares).map_err(|broken: Broken| failed(broken.into()))?;
-        Ok(Refunded { shares, calls: vec![record(&loaded.facts, "refund", spent)], engine: self.engine() })
+        let mut calls = vec![record(&loaded.facts, "refund", spent)];
+        let mut steps = Vec::new();
+        if explain {
+            let (explained, spent) = ask(true).map_err(|error| failed(error.failure))?;
+            if explained.0 != shares {
+                return Err(broken("explain-differs", "the split is another when explained"));
+            }
+            steps = explained.1;
+            if steps.iter().any(|step| step.card.is_some_and(|card| card >= shares.len())) {
+                return Err(broken("bad-index", "a step names a payment that is not there"));
+            }
+            calls.push(record(&loaded.facts, "refund", spent));
+        }
+        Ok(Refunded { shares, steps, calls, engine: self.engine() })
     }
 
     fn engine(&self) -> Arc<str> {
@@ -171,16 +189,16 @@ impl Rulebook {
 
 impl Condition {
     /// What the condition answers to one question, unchecked: for its author. Settings it was not given get their
-    /// defaults.
-    ///
-    /// # Errors
-    /// [`CallError`] where it failed.
-    pub fn evaluate(&self, call: &ConditionCall<'_>) -> Result<(Evaluation, CallRecord), Box<CallError>> {
+    /// defaults. The record says what was spent, also by a call that failed.
+    pub fn evaluate(&self, call: &ConditionCall<'_>) -> (Result<Evaluation, Box<CallError>>, CallRecord) {
         let loaded = &self.0;
         let settings = with_defaults(&loaded.facts.settings, call.settings);
-        let (evaluation, spent) = v0_1::evaluate(loaded.sandbox(), &loaded.pre, &loaded.needs, call, &settings)
-            .map_err(|failure| Box::new(loaded.error("evaluate", failure)))?;
-        Ok((evaluation, record(&loaded.facts, "evaluate", spent)))
+        match v0_1::evaluate(loaded.sandbox(), &loaded.pre, &loaded.needs, call, &settings) {
+            Ok((evaluation, spent)) => (Ok(evaluation), record(&loaded.facts, "evaluate", spent)),
+            Err(Failed { failure, spent }) => {
+                (Err(Box::new(loaded.error("evaluate", failure))), record(&loaded.facts, "evaluate", spent))
+            }
+        }
     }
 }
 
@@ -205,7 +223,17 @@ impl Evaluator for Run<'_> {
 
     fn facts(&self, plugin: &str) -> Option<ConditionFacts<'_>> {
         let facts = self.book.conditions.get(plugin)?.facts();
-        Some(ConditionFacts { shares_limits: facts.shares_limits, reject_codes: &facts.reject_codes })
+        Some(ConditionFacts {
+            identity: &facts.digest,
+            shares_limits: facts.shares_limits,
+            reject_codes: &facts.reject_codes,
+        })
+    }
+
+    fn settings_in_full(&self, plugin: &str, settings: &[Named]) -> Vec<Named> {
+        let Some(condition) = self.book.conditions.get(plugin) else { return settings.to_vec() };
+        let full = with_defaults(&condition.facts().settings, settings);
+        full.into_iter().map(|(name, value)| Named { name: name.to_string(), value: value.clone() }).collect()
     }
 
     fn evaluate(&mut self, call: &ConditionCall<'_>) -> Result<Result<Evaluation, ConditionFailure>, Self::Error> {
@@ -213,15 +241,13 @@ impl Evaluator for Run<'_> {
             let message = format!("`{}` is not among the loaded condition plugins", call.plugin);
             return Ok(Err(ConditionFailure { code: "unknown-plugin".into(), message }));
         };
-        match condition.evaluate(call) {
-            Ok((evaluation, record)) => {
-                self.calls.push(record);
-                Ok(Ok(evaluation))
-            }
+        let (evaluated, record) = condition.evaluate(call);
+        self.calls.push(record);
+        match evaluated {
+            Ok(evaluation) => Ok(Ok(evaluation)),
             // Not a decision: the request as a whole is to be sent again.
             Err(error) if error.failure.is_busy() => Err(error),
             Err(error) => {
-                self.calls.push(record(&condition.0.facts, "evaluate", Spent::default()));
                 Ok(Err(ConditionFailure { code: error.failure.code().to_string(), message: error.to_string() }))
             }
         }
@@ -230,7 +256,7 @@ impl Evaluator for Run<'_> {
     fn apply(&mut self, request: &Request, explain: bool) -> Result<Decision, Self::Error> {
         let loaded = &self.book.rules.0;
         let (decision, spent) = v0_1::apply(loaded.sandbox(), &loaded.pre, request, explain)
-            .map_err(|failure| Box::new(loaded.error("apply", failure)))?;
+            .map_err(|failed| Box::new(loaded.error("apply", failed.failure)))?;
         self.calls.push(record(&loaded.facts, "apply", spent));
         Ok(decision)
     }

@@ -38,6 +38,13 @@ pub(crate) struct Spent {
     pub(crate) log: Vec<String>,
 }
 
+/// A call that failed, and what it had spent by then.
+#[derive(Clone, Debug)]
+pub(crate) struct Failed {
+    pub(crate) failure: CallFailure,
+    pub(crate) spent: Spent,
+}
+
 /// The engine and its limits.
 pub(crate) struct Sandbox {
     engine: Engine,
@@ -86,8 +93,9 @@ impl Sandbox {
         &self,
         component: &InstancePre<CallState>,
         run: impl FnOnce(&mut Store<CallState>, &Instance) -> wasmtime::Result<T>,
-    ) -> Result<(T, Spent), CallFailure> {
-        let _permit = self.permits.take(&self.limits)?;
+    ) -> Result<(T, Spent), Failed> {
+        let permit = self.permits.take(&self.limits);
+        let _permit = permit.map_err(|failure| Failed { failure, spent: Spent::default() })?;
         let mut store = Store::new(&self.engine, CallState::new(&self.limits));
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(self.limits.answer_bytes_max);
@@ -96,14 +104,16 @@ impl Sandbox {
             .set_fuel(self.limits.fuel_max)
             .and_then(|()| component.instantiate(&mut store))
             .and_then(|instance| run(&mut store, &instance));
-        match result {
-            Ok(value) => {
-                let left = store.get_fuel().unwrap_or(0);
-                let state = store.into_data();
-                let fuel = self.limits.fuel_max.saturating_sub(left);
-                Ok((value, Spent { fuel, memory_bytes: state.limiter.memory_bytes, log: state.log.lines }))
+        let failure = result.as_ref().err().map(|error| self.failure(error, store.data()));
+        let fuel = self.limits.fuel_max.saturating_sub(store.get_fuel().unwrap_or(0));
+        let state = store.into_data();
+        let spent = Spent { fuel, memory_bytes: state.limiter.memory_bytes, log: state.log.lines };
+        match (result, failure) {
+            (Ok(value), _) => Ok((value, spent)),
+            (Err(_), failure) => {
+                let failure = failure.unwrap_or(CallFailure::Trap { message: String::new() });
+                Err(Failed { failure, spent })
             }
-            Err(error) => Err(self.failure(&error, store.data())),
         }
     }
 

@@ -201,11 +201,28 @@ fn problem(setting: &Setting, value: &Value) -> Option<String> {
         (kind, _) => return Some(format!("must be of kind {}", kind.name())),
     };
     let number = number?;
+    let show = |number: i64| show_number(setting.kind, number, value);
     match (setting.minimum, setting.maximum) {
         _ if number.unsigned_abs() > MINOR_MAX.unsigned_abs() => Some(format!("is {number}, beyond 2^53 - 1")),
-        (Some(least), _) if number < least => Some(format!("is {number}; it must be at least {least}")),
-        (_, Some(most)) if number > most => Some(format!("is {number}; it must be at most {most}")),
+        (Some(least), _) if number < least => Some(format!("is {}; it must be at least {}", show(number), show(least))),
+        (_, Some(most)) if number > most => Some(format!("is {}; it must be at most {}", show(number), show(most))),
         _ => None,
+    }
+}
+
+/// A number of a setting as people write it: 12.5 %, 1.5, 25.00 USD.
+fn show_number(kind: SettingKind, number: i64, value: &Value) -> String {
+    let decimal = |exponent: u8| match Minor::new(number) {
+        Ok(number) => number.to_decimal(exponent),
+        Err(_) => number.to_string(),
+    };
+    match (kind, value) {
+        (SettingKind::Percent, _) => format!("{} %", decimal(2)),
+        (SettingKind::Quantity, _) => decimal(3),
+        (SettingKind::Money, Value::Money(money)) => {
+            format!("{} {}", decimal(money.currency().exponent()), money.currency())
+        }
+        _ => number.to_string(),
     }
 }
 

@@ -13,7 +13,7 @@ use giftcard_engine::value::{Named, Reject, Step, Value};
 use wasmtime::component::{HasSelf, InstancePre, Linker};
 
 use crate::error::{CallFailure, clip};
-use crate::sandbox::{CallState, LogFlood, Sandbox, Spent};
+use crate::sandbox::{CallState, Failed, LogFlood, Sandbox, Spent};
 use bindings::exports::giftcard::rules::plugin as wit_plugin;
 use bindings::giftcard::rules::{log, types};
 
@@ -70,9 +70,8 @@ pub(crate) fn describe(
     component: &InstancePre<CallState>,
     indices: &wit_plugin::GuestIndices,
 ) -> Result<Described, CallFailure> {
-    let (description, spent) = sandbox.call(component, |store, instance| {
-        indices.load(&mut *store, instance)?.call_describe(store)
-    })?;
+    let called = sandbox.call(component, |store, instance| indices.load(&mut *store, instance)?.call_describe(store));
+    let (description, spent) = called.map_err(|failed| failed.failure)?;
     Ok(Described { description, fuel: spent.fuel })
 }
 
@@ -86,9 +85,10 @@ pub(crate) fn check_settings(
 ) -> Result<Result<(), Vec<(String, String)>>, CallFailure> {
     let pool = TextPool::of(settings.iter().map(|(_, value)| *value));
     let settings = settings_to_wit(settings, &pool);
-    let (answer, _) = sandbox.call(component, |store, instance| {
+    let called = sandbox.call(component, |store, instance| {
         indices.load(&mut *store, instance)?.call_check_settings(store, &settings)
-    })?;
+    });
+    let (answer, _) = called.map_err(|failed| failed.failure)?;
     Ok(answer.map_err(|problems| {
         problems.into_iter().map(|problem| (clip(&problem.setting), clip(&problem.message))).collect()
     }))
@@ -193,6 +193,12 @@ fn failure_from_wit(failure: &types::Failure) -> CallFailure {
     CallFailure::Failed { code: clip(&failure.code), message: clip(&failure.message) }
 }
 
-/// Calls and keeps what was spent beside the answer.
-type Answered<T> = Result<(T, Spent), CallFailure>;
+/// An answer, or a failure, and what was spent either way.
+type Answered<T> = Result<(T, Spent), Failed>;
 
+fn answered<T>(raised: Result<T, CallFailure>, spent: Spent) -> Answered<T> {
+    match raised {
+        Ok(answer) => Ok((answer, spent)),
+        Err(failure) => Err(Failed { failure, spent }),
+    }
+}

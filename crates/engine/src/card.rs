@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 
 use crate::moment::InstantMs;
 use crate::programme::MANUAL;
+use chrono::NaiveDate;
+
 use crate::money::{Currency, Minor};
 use crate::value::Named;
 
@@ -63,6 +65,8 @@ pub struct CardSnapshot {
     pub issued_at: InstantMs,
     /// First instant at which it no longer works.
     pub expires_at: Option<InstantMs>,
+    /// The last day it works, where the end was given as a plain date: people are told that.
+    pub expires_on: Option<NaiveDate>,
     /// The shopper's own limit, in the order's currency; more than 0.
     pub use_at_most: Option<Minor>,
     /// Whatever else the platform knows.
@@ -70,7 +74,7 @@ pub struct CardSnapshot {
 }
 
 impl CardSnapshot {
-    /// An active card of the site's `manual` programme, issued long ago, without an end.
+    /// An active card of the site's `manual` programme, without an end. Its issue counts as the beginning of 1970.
     #[must_use]
     pub fn new(id: &str, site: &str, currency: Currency, balance: Minor) -> Self {
         Self {
@@ -85,6 +89,7 @@ impl CardSnapshot {
             initial: balance,
             issued_at: 0,
             expires_at: None,
+            expires_on: None,
             use_at_most: None,
             attributes: Vec::new(),
         }

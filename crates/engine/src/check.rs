@@ -215,7 +215,7 @@ fn check_refused(request: &Request, index: usize, refusal: &Refusal, share: &Sha
 }
 
 /// What no rules may overlook: a card that must be refused may not even be "not needed".
-fn check_usable(request: &Request, index: usize, card: &Card) -> Result<(), Broken> {
+pub(crate) fn check_usable(request: &Request, index: usize, card: &Card) -> Result<(), Broken> {
     if card.status != Status::Active {
         return broken("wrong-state-used", index, format!("the card is {:?}", card.status).to_lowercase());
     }

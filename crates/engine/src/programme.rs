@@ -4,6 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::moment::InstantMs;
+use chrono::NaiveDate;
+
 use crate::money::{Currency, Minor, MoneyError, Ratio};
 use crate::redemption::OrderOfUse;
 use crate::value::Named;
@@ -178,6 +180,10 @@ pub struct Programme {
     pub valid_from: Option<InstantMs>,
     /// Exclusive.
     pub valid_to: Option<InstantMs>,
+    /// The first day, where the beginning was given as a plain date: people are told that.
+    pub valid_from_on: Option<NaiveDate>,
+    /// The last day, where the end was given as a plain date.
+    pub valid_to_on: Option<NaiveDate>,
     /// Who may use its cards.
     pub audience: Audience,
     /// The least order.
@@ -200,6 +206,8 @@ impl Programme {
             enabled: true,
             valid_from: None,
             valid_to: None,
+            valid_from_on: None,
+            valid_to_on: None,
             audience: Audience::Everyone,
             minimum: None,
             payable: Payable::default(),

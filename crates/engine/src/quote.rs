@@ -22,7 +22,7 @@ use crate::money::{Minor, Ratio};
 use crate::order::Order;
 use crate::programme::{Programme, Site};
 use crate::redemption::{Decision, Outcome, Refusal, Request, Share, Tender, card_order};
-use crate::value::{Reject, Step};
+use crate::value::{Named, Reject, Step};
 use lower::Lowered;
 
 /// An order, the cards entered for it, and what the shop has decided about them.
@@ -43,6 +43,8 @@ pub struct QuoteRequest {
 /// What is known of a loaded condition before it is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct ConditionFacts<'a> {
+    /// The same for two names of one component, and for nothing else; such as its digest.
+    pub identity: &'a str,
     /// Whether it may answer with shared limits.
     pub shares_limits: bool,
     /// Its reject codes and what they mean.
@@ -56,6 +58,9 @@ pub trait Evaluator {
 
     /// The condition of that name; `None` if none is loaded.
     fn facts(&self, plugin: &str) -> Option<ConditionFacts<'_>>;
+
+    /// Settings as the condition gets them: with defaults, in an order of the evaluator's own.
+    fn settings_in_full(&self, plugin: &str, settings: &[Named]) -> Vec<Named>;
 
     /// Asks a condition. Its failing is an answer, treated as the binding says.
     ///

@@ -62,8 +62,10 @@ pub mod codes {
     pub const WORTH_NOTHING_HERE: &str = "worth-nothing-here";
     /// The order is below the minimum order amount.
     pub const MINIMUM_NOT_MET: &str = "minimum-not-met";
-    /// A rule needs lines (or their tax), and the order came without.
+    /// A rule needs lines, and the order came without.
     pub const LINES_NEEDED: &str = "order-lines-needed";
+    /// A rule needs tax, and the order does not say it.
+    pub const TAX_NEEDED: &str = "order-tax-needed";
     /// Nothing but gift cards in the cart.
     pub const NO_GIFT_CARDS: &str = "gift-cards-cannot-buy-gift-cards";
     /// Nothing in the order that the card may pay for.

@@ -4,12 +4,14 @@
 //! What goes back to a converted card follows cumulatively from what has been applied and taken, so that a full
 //! refund returns exactly what was taken.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::fmt;
 
 use crate::money::{Minor, proportional_floor};
+use crate::value::Step;
 
 /// What one tender paid for an order, and what has gone back to it. `applied` in the order's currency, `taken` in the
 /// tender's own.
@@ -46,6 +48,8 @@ impl Payment {
 pub struct RefundRequest {
     /// In the order's currency; more than 0.
     pub amount: Minor,
+    /// Decimals of the order's currency, for explanations only.
+    pub exponent: u8,
     /// The tenders, in the order they paid.
     pub payments: Vec<Payment>,
 }
@@ -140,6 +144,21 @@ pub fn refund(request: &RefundRequest) -> Result<Vec<RefundShare>, RefundRefused
     Ok(shares.map(|(payment, applied)| RefundShare { applied, taken: payment.taken_for(applied) }).collect())
 }
 
+/// How the standard rules came to a split: for each tender what was still refundable, and its share.
+#[must_use]
+pub fn explain_refund(request: &RefundRequest, shares: &[RefundShare]) -> Vec<Step> {
+    let show = |amount: Minor| amount.to_decimal(request.exponent);
+    let all = Minor::sum(request.payments.iter().map(Payment::refundable)).unwrap_or(Minor::MAX);
+    let step = |(index, (payment, share)): (usize, (&Payment, &RefundShare))| Step {
+        card: Some(index),
+        check: "share of the refund".into(),
+        passed: !share.applied.is_zero(),
+        seen: format!("{} of the {} that is refundable", show(payment.refundable()), show(all)),
+        needed: format!("{} of {}", show(share.applied), show(request.amount)),
+    };
+    request.payments.iter().zip(shares).enumerate().map(step).collect()
+}
+
 /// Splits `amount` by weight, to the unit: everyone's share rounded down, then one unit more to those who lost most,
 /// the earlier first. Weights are at least 0 and add up to at least `amount`, so no share is above its weight.
 fn largest_remainder(amount: Minor, weights: &[Minor]) -> Vec<Minor> {
@@ -178,7 +197,7 @@ mod tests {
     }
 
     fn check(amount: i64, payments: &[Payment], expected: Result<&[(i64, i64)], &str>) {
-        let request = RefundRequest { amount: Minor::new(amount).unwrap(), payments: payments.to_vec() };
+        let request = RefundRequest { amount: Minor::new(amount).unwrap(), exponent: 2, payments: payments.to_vec() };
         let found = refund(&request);
         match expected {
             Ok(shares) => {
@@ -207,7 +226,7 @@ mod tests {
         let mut payment = paid(3333, 9999);
         let mut returned = 0;
         for amount in [1, 1000, 17, 2314, 1] {
-            let request = RefundRequest { amount: minor(amount), payments: vec![payment] };
+            let request = RefundRequest { amount: minor(amount), exponent: 2, payments: vec![payment] };
             let share = refund(&request).unwrap()[0];
             payment.applied_returned = payment.applied_returned.plus(share.applied).unwrap();
             payment.taken_returned = payment.taken_returned.plus(share.taken).unwrap();

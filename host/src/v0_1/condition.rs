@@ -3,7 +3,7 @@
 use giftcard_engine::check::{ConditionLimit, ConditionVerdict, Evaluation};
 use giftcard_engine::money::Minor;
 use giftcard_engine::moment::Moment;
-use giftcard_engine::order::{Address, Discount, Line, Order, Part};
+use giftcard_engine::order::{Address, Customer, Discount, Line, Order, Part, Totals};
 use giftcard_engine::quote::{ConditionCall, QuoteRequest};
 use giftcard_engine::value::{Named, Value};
 use wasmtime::component::InstancePre;
@@ -11,11 +11,11 @@ use wasmtime::component::InstancePre;
 use super::bindings::exports::giftcard::rules::condition as wit;
 use super::bindings::giftcard::rules::types;
 use super::{
-    Answered, TextPool, currency_to_wit, failure_from_wit, minor, named_to_wit, ratio_to_wit, reject_from_wit,
+    Answered, TextPool, answered, currency_to_wit, failure_from_wit, minor, named_to_wit, ratio_to_wit, reject_from_wit,
     settings_to_wit, step_from_wit,
 };
 use crate::error::CallFailure;
-use crate::sandbox::{CallState, Sandbox, Spent};
+use crate::sandbox::{CallState, Sandbox};
 
 /// A linked condition.
 pub(crate) struct ConditionPre {
@@ -109,7 +109,7 @@ pub(crate) fn evaluate(
     call: &ConditionCall<'_>,
     settings: &[(&str, &Value)],
 ) -> Answered<Evaluation> {
-    let QuoteRequest { order, site, cards, now, .. } = call.request;
+    let QuoteRequest { order, cards, now, .. } = call.request;
     let texts = Texts::of(order, needs);
     let pools = Pools::of(call, needs);
     let line_attributes: Vec<Vec<types::NamedParam<'_>>> = order
@@ -129,62 +129,16 @@ pub(crate) fn evaluate(
     };
     let card_attributes: Vec<Vec<types::NamedParam<'_>>> =
         call.cards.iter().zip(&pools.cards).map(|(&card, pool)| named_to_wit(&cards[card].attributes, pool)).collect();
-    let wit_cards: Vec<wit::Card<'_>> = call
-        .cards
-        .iter()
-        .zip(&card_attributes)
-        .map(|(&card, attributes)| {
-            let card = &cards[card];
-            let available = card.available();
-            let here = match card.currency == order.currency {
-                true => Some(available),
-                false => site.conversion(card.currency, order.currency).ok().flatten().map(|r| r.times_floor(available)),
-            };
-            wit::Card {
-                programme: &card.programme,
-                currency: currency_to_wit(&card.currency),
-                available: available.get(),
-                available_here: here.map(Minor::get),
-                initial: card.initial.get(),
-                issued_at: card.issued_at,
-                expires_at: card.expires_at,
-                attributes: needs.cards_attributes.then_some(attributes.as_slice()),
-            }
-        })
-        .collect();
+    let wit_cards = lower_cards(call, needs, &card_attributes);
     let rates = lower_rates(call.request);
+    let customer = order.customer.as_ref().filter(|_| needs.any_customer());
     let request = wit::Request {
         order: wit::Order {
-            id: order.id.as_deref(),
-            site: &order.site,
-            channel: order.channel.as_deref(),
-            payment_method: order.payment_method.as_deref(),
-            shipping_method: order.shipping_method.as_deref(),
-            currency: currency_to_wit(&order.currency),
-            total: order.total.get(),
-            paid: order.paid.get(),
-            goods: call.totals.goods.map(Minor::get),
-            gift_cards: call.totals.gift_cards.map(Minor::get),
-            shipping: call.totals.shipping.map(Minor::get),
-            fees: call.totals.fees.map(Minor::get),
-            tax: call.totals.tax.map(Minor::get),
-            discounts_total: call.totals.discounts.map(Minor::get),
             lines: lines.as_deref(),
             discounts: discounts.as_deref(),
-            billing: order.billing.as_ref().filter(|_| needs.addresses).map(lower_address),
-            ship_to: order.ship_to.as_ref().filter(|_| needs.addresses).map(lower_address),
-            customer: order.customer.as_ref().filter(|_| needs.any_customer()).map(|customer| wit::Customer {
-                id: customer.id.as_deref(),
-                registered: customer.registered,
-                roles: customer.roles.as_ref().filter(|_| needs.customer_roles).map(|_| &*texts.roles),
-                segments: customer.segments.as_ref().filter(|_| needs.customer_segments).map(|_| &*texts.segments),
-                email: customer.email.as_deref().filter(|_| needs.customer_email),
-                orders: customer.orders.filter(|_| needs.customer_history),
-                spent: customer.spent.filter(|_| needs.customer_history).map(Minor::get),
-                attributes: needs.customer_attributes.then_some(customer_attributes.as_slice()),
-            }),
-            placed_at: order.placed_at.as_ref().map(lower_moment),
+            customer: customer.map(|customer| lower_customer(customer, needs, &texts, &customer_attributes)),
             attributes: needs.order_attributes.then_some(order_attributes.as_slice()),
+            ..lower_order(order, call.totals, needs)
         },
         cards: &wit_cards,
         rates: &rates,
@@ -195,10 +149,10 @@ pub(crate) fn evaluate(
     let (answer, spent) = sandbox.call(&component.instance, |store, instance| {
         component.indices.load(&mut *store, instance)?.call_evaluate(store, request, &settings, call.explain)
     })?;
-    raise(answer, spent)
+    answered(raise(answer), spent)
 }
 
-fn raise(answer: Result<wit::Evaluation, types::Failure>, spent: Spent) -> Answered<Evaluation> {
+fn raise(answer: Result<wit::Evaluation, types::Failure>) -> Result<Evaluation, CallFailure> {
     let evaluation = answer.map_err(|failure| failure_from_wit(&failure))?;
     let verdict = |verdict: wit::Verdict| {
         Ok(match verdict {
@@ -210,12 +164,83 @@ fn raise(answer: Result<wit::Evaluation, types::Failure>, spent: Spent) -> Answe
     let limit = |limit: wit::SharedLimit| {
         Ok(ConditionLimit { limit: minor("limit", limit.limit)?, cards: limit.cards, code: limit.code })
     };
-    let evaluation = Evaluation {
+    Ok(Evaluation {
         verdicts: evaluation.verdicts.into_iter().map(verdict).collect::<Result<_, CallFailure>>()?,
         limits: evaluation.limits.into_iter().map(limit).collect::<Result<_, CallFailure>>()?,
         steps: evaluation.steps.into_iter().map(step_from_wit).collect(),
+    })
+}
+
+/// The order without what is put in beside it: lines, discounts, customer and attributes.
+fn lower_order<'a>(order: &'a Order, totals: &Totals, needs: &Needs) -> wit::Order<'a> {
+    wit::Order {
+        id: order.id.as_deref(),
+        site: &order.site,
+        channel: order.channel.as_deref(),
+        payment_method: order.payment_method.as_deref(),
+        shipping_method: order.shipping_method.as_deref(),
+        currency: currency_to_wit(&order.currency),
+        total: order.total.get(),
+        paid: order.paid.get(),
+        goods: totals.goods.map(Minor::get),
+        gift_cards: totals.gift_cards.map(Minor::get),
+        shipping: totals.shipping.map(Minor::get),
+        fees: totals.fees.map(Minor::get),
+        tax: totals.tax.map(Minor::get),
+        discounts_total: totals.discounts.map(Minor::get),
+        lines: None,
+        discounts: None,
+        billing: order.billing.as_ref().filter(|_| needs.addresses).map(lower_address),
+        ship_to: order.ship_to.as_ref().filter(|_| needs.addresses).map(lower_address),
+        customer: None,
+        placed_at: order.placed_at.as_ref().map(lower_moment),
+        attributes: None,
+    }
+}
+
+fn lower_customer<'a>(
+    customer: &'a Customer,
+    needs: &Needs,
+    texts: &'a Texts<'a>,
+    attributes: &'a [types::NamedParam<'a>],
+) -> wit::Customer<'a> {
+    wit::Customer {
+        id: customer.id.as_deref(),
+        registered: customer.registered,
+        roles: customer.roles.as_ref().filter(|_| needs.customer_roles).map(|_| &*texts.roles),
+        segments: customer.segments.as_ref().filter(|_| needs.customer_segments).map(|_| &*texts.segments),
+        email: customer.email.as_deref().filter(|_| needs.customer_email),
+        orders: customer.orders.filter(|_| needs.customer_history),
+        spent: customer.spent.filter(|_| needs.customer_history).map(Minor::get),
+        attributes: needs.customer_attributes.then_some(attributes),
+    }
+}
+
+fn lower_cards<'a>(
+    call: &ConditionCall<'a>,
+    needs: &Needs,
+    attributes: &'a [Vec<types::NamedParam<'a>>],
+) -> Vec<wit::Card<'a>> {
+    let QuoteRequest { order, site, cards, .. } = call.request;
+    let lower = |(&card, attributes): (&usize, &'a Vec<types::NamedParam<'a>>)| {
+        let card = &cards[card];
+        let available = card.available();
+        let here = match card.currency == order.currency {
+            true => Some(available),
+            false => site.conversion(card.currency, order.currency).ok().flatten().map(|rate| rate.times_floor(available)),
+        };
+        wit::Card {
+            programme: &card.programme,
+            currency: currency_to_wit(&card.currency),
+            available: available.get(),
+            available_here: here.map(Minor::get),
+            initial: card.initial.get(),
+            issued_at: card.issued_at,
+            expires_at: card.expires_at,
+            attributes: needs.cards_attributes.then_some(attributes.as_slice()),
+        }
     };
-    Ok((evaluation, spent))
+    call.cards.iter().zip(attributes).map(lower).collect()
 }
 
 /// Borrowed texts of the order, all lines' in one list.

@@ -6,10 +6,12 @@ use giftcard_engine::check::Broken;
 use giftcard_engine::redemption as engine;
 use giftcard_engine::refund::{RefundRequest, RefundShare};
 use giftcard_engine::Minor;
+use giftcard_engine::value::Step;
 use wasmtime::component::InstancePre;
 
 use super::bindings::exports::giftcard::rules::redemption as wit;
-use super::{Answered, failure_from_wit, minor, ratio_to_wit, step_from_wit};
+use super::bindings::giftcard::rules::types;
+use super::{Answered, answered, failure_from_wit, minor, ratio_to_wit, step_from_wit};
 use crate::error::CallFailure;
 use crate::sandbox::{CallState, Sandbox};
 
@@ -79,9 +81,12 @@ pub(crate) fn apply(
     let (answer, spent) = sandbox.call(&rules.instance, |store, instance| {
         rules.indices.load(&mut *store, instance)?.call_apply(store, lowered, &[], explain)
     })?;
-    let decision = answer.map_err(|failure| failure_from_wit(&failure))?;
-    let shares = decision.shares.into_iter().map(raise_share).collect::<Result<_, Broken>>()?;
-    Ok((engine::Decision { shares, steps: decision.steps.into_iter().map(step_from_wit).collect() }, spent))
+    let raise = |answer: Result<wit::Decision, types::Failure>| {
+        let decision = answer.map_err(|failure| failure_from_wit(&failure))?;
+        let shares = decision.shares.into_iter().map(raise_share).collect::<Result<_, Broken>>()?;
+        Ok(engine::Decision { shares, steps: decision.steps.into_iter().map(step_from_wit).collect() })
+    };
+    answered(raise(answer), spent)
 }
 
 /// Asks the rules how a refund is split.
@@ -89,7 +94,8 @@ pub(crate) fn refund(
     sandbox: &Sandbox,
     rules: &RulesPre,
     request: &RefundRequest,
-) -> Answered<Vec<RefundShare>> {
+    explain: bool,
+) -> Answered<(Vec<RefundShare>, Vec<Step>)> {
     let payment = |payment: &giftcard_engine::refund::Payment| wit::Payment {
         applied: payment.applied.get(),
         taken: payment.taken.get(),
@@ -97,15 +103,20 @@ pub(crate) fn refund(
         taken_returned: payment.taken_returned.get(),
     };
     let payments: Vec<wit::Payment> = request.payments.iter().map(payment).collect();
-    let lowered = wit::RefundRequest { amount: request.amount.get(), payments: &payments };
+    let (amount, exponent) = (request.amount.get(), request.exponent);
+    let lowered = wit::RefundRequest { amount, exponent, payments: &payments };
     let (answer, spent) = sandbox.call(&rules.instance, |store, instance| {
-        rules.indices.load(&mut *store, instance)?.call_refund(store, lowered, &[])
+        rules.indices.load(&mut *store, instance)?.call_refund(store, lowered, &[], explain)
     })?;
-    let shares = answer.map_err(|failure| failure_from_wit(&failure))?;
-    let share = |share: wit::RefundShare| {
-        Ok(RefundShare { applied: minor("applied", share.applied)?, taken: minor("taken", share.taken)? })
+    let raise = |answer: Result<wit::RefundDecision, types::Failure>| {
+        let decision = answer.map_err(|failure| failure_from_wit(&failure))?;
+        let share = |share: wit::RefundShare| {
+            Ok(RefundShare { applied: minor("applied", share.applied)?, taken: minor("taken", share.taken)? })
+        };
+        let shares = decision.shares.into_iter().map(share).collect::<Result<_, CallFailure>>()?;
+        Ok((shares, decision.steps.into_iter().map(step_from_wit).collect()))
     };
-    Ok((shares.into_iter().map(share).collect::<Result<_, CallFailure>>()?, spent))
+    answered(raise(answer), spent)
 }
 
 fn lower_line(line: &engine::Line) -> wit::Line {

@@ -7,10 +7,11 @@ use alloc::vec::Vec;
 
 use super::lower::Lowered;
 use super::{ConditionFacts, Evaluator, QuoteError, QuoteRequest, QuoteStep, input};
-use crate::check::{Broken, ConditionVerdict, Evaluation, check_evaluation};
+use crate::check::{Broken, ConditionVerdict, Evaluation, check_evaluation, check_usable};
+use crate::money::Minor;
 use crate::order::Totals;
 use crate::programme::{Binding, OnFailure};
-use crate::redemption::{SharedLimit, Status, Tender, Verdict};
+use crate::redemption::{SharedLimit, Verdict, codes};
 use crate::value::{Named, Reject, Step};
 
 /// One question to one condition.
@@ -67,12 +68,13 @@ pub struct ConditionRun {
     pub failure: Option<(ConditionFailure, FailureTreatment)>,
 }
 
-/// A binding and the cards it concerns. Programmes that bind the same plugin with the same settings share one call,
-/// so that a cap per order holds over all of them.
+/// One question and the cards it is asked about. Programmes that bind the same component with settings that come to the
+/// same share one call, whatever they say of its failing and however they spell it, so that a cap per order holds over
+/// all of them.
 struct Group<'a> {
     binding: Cow<'a, Binding>,
-    /// Indexes in the lowered cards.
-    cards: Vec<usize>,
+    /// Index in the lowered cards, and what a failure means for the card.
+    cards: Vec<(usize, Cow<'a, Binding>)>,
 }
 
 /// Asks every condition and writes the answers into the lowered request.
@@ -84,66 +86,107 @@ pub(super) fn run<E: Evaluator>(
     explain: bool,
     steps: &mut Vec<QuoteStep>,
 ) -> Result<Vec<ConditionRun>, QuoteError<E::Error>> {
+    check_bindings(request, evaluator)?;
     let mut runs = Vec::new();
-    for group in groups(lowered) {
-        check_binding(&group.binding, evaluator)?;
-        let cards: Vec<usize> = group.cards.iter().map(|&card| lowered.cards[card]).collect();
-        let mut ask = |plugin: &str, settings: &[Named], steps: &mut Vec<QuoteStep>| {
-            let call = ConditionCall { request, totals, plugin, settings, cards: &cards, explain: false };
-            ask(evaluator, call, explain, steps).map_err(QuoteError::Rules)
-        };
-        let binding = &group.binding;
-        let mut answer = ask(&binding.plugin, &binding.settings, steps)?;
-        let mut failure = None;
-        let mut answered_by = &binding.plugin;
-        if let Err(failed) = &answer {
-            let treatment = match &binding.on_failure {
-                OnFailure::RefuseCard => FailureTreatment::Refused,
-                OnFailure::Ignore => FailureTreatment::Ignored,
-                OnFailure::Previous { .. } => FailureTreatment::Previous,
-            };
-            failure = Some((failed.clone(), treatment));
-        }
-        runs.push(ConditionRun { plugin: binding.plugin.clone(), cards: cards.clone(), failure });
-        if let (Err(_), OnFailure::Previous { plugin, settings }) = (&answer, &binding.on_failure) {
-            answer = ask(plugin, settings, steps)?;
-            answered_by = plugin;
-            let failure = answer.as_ref().err().map(|failed| (failed.clone(), FailureTreatment::Refused));
-            runs.push(ConditionRun { plugin: plugin.clone(), cards: cards.clone(), failure });
-        }
-        match answer {
+    for group in groups(lowered, evaluator) {
+        let members: Vec<usize> = group.cards.iter().map(|(card, _)| *card).collect();
+        let question = Question { request, totals, explain };
+        let answer = question.ask(evaluator, lowered, &group.binding, &members, steps)?;
+        let failure = match answer {
             Ok(evaluation) => {
-                let facts = evaluator.facts(answered_by);
-                record(lowered, &group.cards, answered_by, evaluation, facts);
+                runs.push(ConditionRun { plugin: group.binding.plugin.clone(), cards: callers(lowered, &members), failure: None });
+                record(lowered, &members, &group.binding.plugin, evaluation, evaluator);
+                continue;
             }
-            Err(_) if binding.on_failure == OnFailure::Ignore => {}
-            Err(_) => {
-                let reject = Reject::new("condition-failed", "a condition of the card could not be checked");
-                let reason = lowered.reason(reject, Some(answered_by.clone()));
-                for &card in &group.cards {
-                    lowered.request.cards[card].verdicts.push(Verdict::Reject(reason));
-                }
+            Err(failure) => failure,
+        };
+        for (treatment, members) in by_treatment(&group.cards) {
+            let (shown, refused) = match treatment {
+                OnFailure::RefuseCard => (FailureTreatment::Refused, true),
+                OnFailure::Ignore => (FailureTreatment::Ignored, false),
+                OnFailure::Previous { .. } => (FailureTreatment::Previous, false),
+            };
+            let plugin = &group.binding.plugin;
+            let cards = callers(lowered, &members);
+            runs.push(ConditionRun { plugin: plugin.clone(), cards: cards.clone(), failure: Some((failure.clone(), shown)) });
+            if refused {
+                refuse(lowered, &members, plugin);
+            }
+            let OnFailure::Previous { plugin, settings } = treatment else { continue };
+            let previous = Binding { plugin: plugin.clone(), settings: settings.clone(), on_failure: OnFailure::RefuseCard };
+            let answer = question.ask(evaluator, lowered, &previous, &members, steps)?;
+            let failure = answer.as_ref().err().map(|failed| (failed.clone(), FailureTreatment::Refused));
+            runs.push(ConditionRun { plugin: plugin.clone(), cards, failure });
+            match answer {
+                Ok(evaluation) => record(lowered, &members, plugin, evaluation, evaluator),
+                Err(_) => refuse(lowered, &members, plugin),
             }
         }
     }
     Ok(runs)
 }
 
-/// Bindings in the order of the cards, each with every card that could still be used.
-fn groups<'a>(lowered: &Lowered<'a>) -> Vec<Group<'a>> {
+/// What every question has in common.
+struct Question<'a> {
+    request: &'a QuoteRequest,
+    totals: &'a Totals,
+    explain: bool,
+}
+
+impl Question<'_> {
+    fn ask<E: Evaluator>(
+        &self,
+        evaluator: &mut E,
+        lowered: &Lowered<'_>,
+        binding: &Binding,
+        members: &[usize],
+        steps: &mut Vec<QuoteStep>,
+    ) -> Result<Result<Evaluation, ConditionFailure>, QuoteError<E::Error>> {
+        let Self { request, totals, explain } = self;
+        let cards = callers(lowered, members);
+        let (plugin, settings) = (&binding.plugin, &binding.settings);
+        let call = ConditionCall { request, totals, plugin, settings, cards: &cards, explain: false };
+        ask(evaluator, call, *explain, steps).map_err(QuoteError::Rules)
+    }
+}
+
+/// The caller's indexes of lowered cards.
+fn callers(lowered: &Lowered<'_>, members: &[usize]) -> Vec<usize> {
+    members.iter().map(|&card| lowered.cards[card]).collect()
+}
+
+fn refuse(lowered: &mut Lowered<'_>, members: &[usize], plugin: &str) {
+    let message = "whether the card can be used for this order could not be checked";
+    let reason = lowered.reason(Reject::new("condition-failed", message), Some(plugin.to_string()));
+    for &card in members {
+        lowered.request.cards[card].verdicts.push(Verdict::Reject(reason));
+    }
+}
+
+/// Cards for which a failure means the same, in the order of the cards.
+fn by_treatment<'g>(cards: &'g [(usize, Cow<'_, Binding>)]) -> Vec<(&'g OnFailure, Vec<usize>)> {
+    let mut groups: Vec<(&OnFailure, Vec<usize>)> = Vec::new();
+    for (card, binding) in cards {
+        match groups.iter_mut().find(|(on_failure, _)| **on_failure == binding.on_failure) {
+            Some((_, members)) => members.push(*card),
+            None => groups.push((&binding.on_failure, [*card].into())),
+        }
+    }
+    groups
+}
+
+/// Questions in the order of the cards, each with every card that could still be used.
+fn groups<'a, E: Evaluator>(lowered: &Lowered<'a>, evaluator: &E) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     for (index, card) in lowered.request.cards.iter().enumerate() {
-        let refused = card.status != Status::Active
-            || card.expires_at.is_some_and(|end| end <= lowered.request.now)
-            || card.tender == Tender::NoRate
-            || !card.verdicts.is_empty();
-        if refused {
+        // Nobody needs to be asked about a card that has to be refused, and nobody can fail over it.
+        if card.available.is_zero() || check_usable(&lowered.request, index, card).is_err() {
             continue;
         }
-        let mut bind = |binding: Cow<'a, Binding>| match groups.iter_mut().find(|group| group.binding == binding) {
-            Some(group) if group.cards.last() == Some(&index) => {}
-            Some(group) => group.cards.push(index),
-            None => groups.push(Group { binding, cards: [index].into() }),
+        let mut bind = |binding: Cow<'a, Binding>| match groups.iter_mut().find(|group| same(group, &binding, evaluator)) {
+            Some(group) if group.cards.last().is_some_and(|(last, _)| *last == index) => {}
+            Some(group) => group.cards.push((index, binding)),
+            None => groups.push(Group { binding: binding.clone(), cards: [(index, binding)].into() }),
         };
         match &lowered.programmes[card.programme as usize] {
             Cow::Borrowed(programme) => programme.conditions.iter().map(Cow::Borrowed).for_each(&mut bind),
@@ -153,20 +196,42 @@ fn groups<'a>(lowered: &Lowered<'a>) -> Vec<Group<'a>> {
     groups
 }
 
-fn check_binding<E: Evaluator>(binding: &Binding, evaluator: &E) -> Result<(), QuoteError<E::Error>> {
-    let missing = |plugin: &str| {
-        let problem = alloc::format!("`{plugin}` is not among the loaded condition plugins");
-        input("programmes.conditions.plugin", problem)
-    };
-    let Some(facts) = evaluator.facts(&binding.plugin) else { return missing(&binding.plugin) };
-    match &binding.on_failure {
-        OnFailure::Ignore if facts.shares_limits => input(
-            "programmes.conditions.on_failure",
-            alloc::format!("`ignore` is not allowed for `{}`: its limits would fall away with it", binding.plugin),
-        ),
-        OnFailure::Previous { plugin, .. } if evaluator.facts(plugin).is_none() => missing(plugin),
-        _ => Ok(()),
+fn same<E: Evaluator>(group: &Group<'_>, binding: &Binding, evaluator: &E) -> bool {
+    if core::ptr::eq(&*group.binding, binding) {
+        return true;
     }
+    let identity = |plugin: &str| evaluator.facts(plugin).map(|facts| facts.identity);
+    if group.binding.plugin != binding.plugin && identity(&group.binding.plugin) != identity(&binding.plugin) {
+        return false;
+    }
+    group.binding.settings == binding.settings
+        || evaluator.settings_in_full(&group.binding.plugin, &group.binding.settings)
+            == evaluator.settings_in_full(&binding.plugin, &binding.settings)
+}
+
+/// Whether every binding names loaded plugins, and may be passed over if it says so.
+fn check_bindings<E: Evaluator>(request: &QuoteRequest, evaluator: &E) -> Result<(), QuoteError<E::Error>> {
+    for (programme, conditions) in request.programmes.iter().map(|programme| &programme.conditions).enumerate() {
+        for (index, binding) in conditions.iter().enumerate() {
+            let path = |field: &str| alloc::format!("programmes[{programme}].conditions[{index}].{field}");
+            let missing = |field: &str, plugin: &str| {
+                input(path(field), alloc::format!("`{plugin}` is not among the loaded condition plugins"))
+            };
+            let Some(facts) = evaluator.facts(&binding.plugin) else { return missing("plugin", &binding.plugin) };
+            match &binding.on_failure {
+                OnFailure::Ignore if facts.shares_limits => {
+                    let plugin = &binding.plugin;
+                    let problem = alloc::format!("`ignore` is not allowed for `{plugin}`: its limits would fall away with it");
+                    return input(path("on_failure"), problem);
+                }
+                OnFailure::Previous { plugin, .. } if evaluator.facts(plugin).is_none() => {
+                    return missing("on_failure.previous.plugin", plugin);
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Asks once, checks the answer, and asks again for an explanation that must not change it.
@@ -226,26 +291,33 @@ fn check_answer(facts: Option<ConditionFacts<'_>>, evaluation: &Evaluation, card
     Ok(())
 }
 
-fn record(
+fn record<E: Evaluator>(
     lowered: &mut Lowered<'_>,
-    cards: &[usize],
+    members: &[usize],
     plugin: &str,
     evaluation: Evaluation,
-    facts: Option<ConditionFacts<'_>>,
+    evaluator: &E,
 ) {
-    for (&card, verdict) in cards.iter().zip(evaluation.verdicts) {
+    let by = || Some(plugin.to_string());
+    for (&card, verdict) in members.iter().zip(evaluation.verdicts) {
         let verdict = match verdict {
             ConditionVerdict::Accept => Verdict::Accept,
+            // Accepted up to nothing is no acceptance, and people should learn whose.
+            ConditionVerdict::AcceptUpTo(Minor::ZERO) => {
+                let reject = Reject::new(codes::LIMIT_REACHED, "the card may pay nothing of this order");
+                Verdict::Reject(lowered.reason(reject, by()))
+            }
             ConditionVerdict::AcceptUpTo(limit) => Verdict::AcceptUpTo(limit),
-            ConditionVerdict::Reject(reject) => Verdict::Reject(lowered.reason(reject, Some(plugin.to_string()))),
+            ConditionVerdict::Reject(reject) => Verdict::Reject(lowered.reason(reject, by())),
         };
         lowered.request.cards[card].verdicts.push(verdict);
     }
     for limit in evaluation.limits {
+        let facts = evaluator.facts(plugin);
         let declared = facts.iter().flat_map(|facts| facts.reject_codes).find(|(code, _)| *code == limit.code);
-        let message = declared.map_or("", |(_, message)| message);
-        let reason = lowered.reason(Reject::new(&limit.code, message), Some(plugin.to_string()));
-        let indexes = limit.cards.iter().map(|&card| cards[card as usize] as u32).collect();
-        lowered.request.limits.push(SharedLimit { limit: limit.limit, cards: indexes, reason });
+        let reject = Reject::new(&limit.code, declared.map_or("", |(_, message)| message));
+        let reason = lowered.reason(reject, by());
+        let cards = limit.cards.iter().map(|&card| members[card as usize] as u32).collect();
+        lowered.request.limits.push(SharedLimit { limit: limit.limit, cards, reason });
     }
 }

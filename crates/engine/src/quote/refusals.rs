@@ -4,6 +4,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use chrono::NaiveDate;
+
 use super::QuoteRequest;
 use super::lower::Lowered;
 use crate::card::CardSnapshot;
@@ -45,7 +47,11 @@ pub(super) fn reject(
     index: usize,
 ) -> Reject {
     let text = |name: &str, text: String| Named { name: name.into(), value: Value::Text(text) };
-    let instant = |name: &str, at: Option<i64>| text(name, at.map(format_instant).unwrap_or_default());
+    // A plain date is told as it was given; it is the site's, and includes its last day.
+    let instant = |name: &str, on: Option<NaiveDate>, at: Option<i64>| {
+        let date = on.map(|date| date.to_string());
+        text(name, date.or_else(|| at.map(format_instant)).unwrap_or_default())
+    };
     let money = |name: &str, amount| Named {
         name: name.into(),
         value: Value::Money(Money::new(amount, request.order.currency)),
@@ -55,10 +61,16 @@ pub(super) fn reject(
         codes::CARD_DISABLED => ("the card is disabled", Vec::new()),
         codes::CARD_PENDING => ("the card is not active yet: the order it was bought with is not invoiced", Vec::new()),
         codes::PROGRAMME_DISABLED => ("the card's programme is switched off", Vec::new()),
-        codes::CARD_EXPIRED => ("the card ended at {end}", [instant("end", card.expires_at)].into()),
-        codes::PROGRAMME_ENDED => ("the card's programme ended at {end}", [instant("end", programme.valid_to)].into()),
+        codes::CARD_EXPIRED => ("the card ended on {end}", [instant("end", card.expires_on, card.expires_at)].into()),
+        codes::PROGRAMME_ENDED => {
+            let end = instant("end", programme.valid_to_on, programme.valid_to);
+            ("the card's programme ended on {end}", [end].into())
+        },
         codes::NOT_YET_VALID => {
-            ("the card can be used from {begin} on", [instant("begin", programme.valid_from)].into())
+            {
+            let begin = instant("begin", programme.valid_from_on, programme.valid_from);
+            ("the card can be used from {begin} on", [begin].into())
+        }
         }
         codes::CARD_EMPTY => ("nothing is available on the card", Vec::new()),
         codes::REGISTERED_ONLY => ("only registered customers can use the card", Vec::new()),
@@ -78,11 +90,12 @@ pub(super) fn reject(
         codes::NO_GIFT_CARDS => ("gift cards cannot buy gift cards", Vec::new()),
         codes::NOTHING_PAYABLE => ("nothing in the order may be paid for with this card", Vec::new()),
         codes::TOO_MANY_CARDS => (
-            "at most {most} cards can be used for one order",
+            "the order has as many gift cards as it may; the most is {most}",
             [Named { name: "most".into(), value: Value::Integer(i64::from(request.site.cards_max)) }].into(),
         ),
-        codes::LIMIT_REACHED => ("a condition lets the card pay nothing of this order", Vec::new()),
-        _ => ("the rules refuse the card", Vec::new()),
+        codes::TAX_NEEDED => ("the order does not say its tax, which this card's rules need", Vec::new()),
+        codes::LIMIT_REACHED => ("the card may pay nothing of this order", Vec::new()),
+        _ => ("the card cannot be used for this order", Vec::new()),
     };
     Reject { code: code.to_string(), message: message.to_string(), arguments }
 }

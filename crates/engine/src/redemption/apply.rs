@@ -132,23 +132,24 @@ impl Classes {
         Ok(Self { total, tax, lines: request.lines.is_some(), whole, whole_tax })
     }
 
-    /// What the minimum is compared with; none where the order does not say.
-    fn basis(&self, minimum: &Minimum) -> Option<Minor> {
+    /// What the minimum is compared with, or the code for what the order does not say.
+    fn basis(&self, minimum: &Minimum) -> Result<Minor, &'static str> {
         if minimum.basis & parts::ALL == parts::ALL {
-            let tax = if minimum.without_tax { self.whole_tax? } else { Minor::ZERO };
-            return Some(self.whole.less(tax));
+            return match (minimum.without_tax, self.whole_tax) {
+                (false, _) => Ok(self.whole),
+                (true, Some(tax)) => Ok(self.whole.less(tax)),
+                (true, None) => Err(codes::TAX_NEEDED),
+            };
         }
         if !self.lines {
-            return None;
+            return Err(codes::LINES_NEEDED);
         }
         let mut sum = Minor::ZERO;
-        for part in 0..4 {
-            if minimum.basis & (1 << part) != 0 {
-                let tax = if minimum.without_tax { self.tax[part]? } else { Minor::ZERO };
-                sum = sum.plus(self.total[part].less(tax)).ok()?;
-            }
+        for part in (0..4).filter(|part| minimum.basis & (1 << part) != 0) {
+            let tax = if minimum.without_tax { self.tax[part].ok_or(codes::TAX_NEEDED)? } else { Minor::ZERO };
+            sum = sum.plus(self.total[part].less(tax)).unwrap_or(Minor::MAX);
         }
-        Some(sum)
+        Ok(sum)
     }
 }
 
@@ -236,9 +237,13 @@ fn refuse_state(
         }
     }
     let empty = card.available <= Minor::ZERO;
+    let available = trace.amount(card.available);
     trace.card(index, "available", !empty, || {
-        let seen = if empty { "nothing available" } else { "something available" };
-        (seen.to_string(), "more than nothing".to_string())
+        let seen = match card.tender {
+            Tender::SameCurrency => available,
+            _ => format!("{} minor units of its own currency", card.available.get()),
+        };
+        (seen, "more than nothing".to_string())
     });
     empty.then(|| code(codes::CARD_EMPTY))
 }
@@ -287,15 +292,14 @@ fn refuse_currency(card: &Card, index: usize, trace: &mut Trace) -> Option<Refus
 fn refuse_minimum(classes: &Classes, programme: &Programme, index: usize, trace: &mut Trace) -> Option<Refusal> {
     let minimum = programme.minimum.as_ref()?;
     let basis = classes.basis(minimum);
-    let passed = basis.is_some_and(|basis| basis >= minimum.amount);
+    let passed = basis.is_ok_and(|basis| basis >= minimum.amount);
     let (seen, needed) = (basis.map(|basis| trace.amount(basis)), trace.amount(minimum.amount));
     trace.card(index, "minimum order amount", passed, || {
-        (seen.unwrap_or_else(|| "not known without lines and their tax".to_string()), format!("at least {needed}"))
+        (seen.unwrap_or_else(|_| "not known of this order".to_string()), format!("at least {needed}"))
     });
     match basis {
-        None => Some(code(codes::LINES_NEEDED)),
-        Some(_) if passed => None,
-        Some(_) => Some(code(codes::MINIMUM_NOT_MET)),
+        Err(missing) => Some(code(missing)),
+        Ok(_) => (!passed).then(|| code(codes::MINIMUM_NOT_MET)),
     }
 }
 
@@ -327,11 +331,13 @@ fn refuse_parts(
     if !classes.lines {
         // Without lines nobody knows how much of the total is shipping or fees. Gift card lines are the one part
         // that is left out by default, so a bare total counts as having none.
-        let enough = set | parts::GIFT_CARD == parts::ALL;
-        trace.card(index, "lines", enough, || {
+        if set | parts::GIFT_CARD == parts::ALL {
+            return None;
+        }
+        trace.card(index, "lines", false, || {
             ("a bare total".to_string(), "lines, to leave out what the programme does not pay for".to_string())
         });
-        return (!enough).then(|| code(codes::LINES_NEEDED));
+        return Some(code(codes::LINES_NEEDED));
     }
     let payable = room.lines(set);
     let refused = payable.is_zero() && !classes.whole.is_zero();
@@ -372,7 +378,7 @@ fn pay(request: &Request, index: usize, room: &mut Room, limits: &mut [Minor], t
     }
     room.pay(set, Minor::ZERO, applied);
     let (due, amount) = (trace.amount(payable), trace.amount(applied));
-    trace.card(index, "pays", !applied.is_zero(), || (format!("{amount} of {due} that it may pay"), String::new()));
+    trace.card(index, "pays", !applied.is_zero(), || (amount, format!("at most {due} of the order")));
     if applied.is_zero() {
         let outcome = reason.map_or(Outcome::NotNeeded, |reason| Outcome::Refused(Refusal::Reason(reason)));
         return Share::nothing(outcome, card.available);
