@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, MetadataExt, OpenOptions};
+use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
 use sha2::{Digest, Sha256};
 
 use crate::error::HostError;
@@ -30,7 +30,9 @@ impl CodeCache {
             return Err(failed("it belongs to another user; compiled code is only trusted from one's own".into()));
         }
         if metadata.mode() & 0o022 != 0 {
-            return Err(failed("others can write to it; make it private with `chmod 700`".into()));
+            // What is in there already may be anybody's: making it private now would not make it ours.
+            let advice = "others can write to it; remove it, or name a directory that does not exist yet";
+            return Err(failed(advice.into()));
         }
         Ok(Self { dir })
     }
@@ -38,6 +40,12 @@ impl CodeCache {
     /// The compiled code of the component with this digest for this engine.
     pub(crate) fn get(&self, digest: &str, engine: &str) -> Option<Vec<u8>> {
         let name = file_name(digest, engine);
+        // A pipe would hang `open`; the directory is ours alone, so what is seen now is what is opened.
+        let metadata = self.dir.symlink_metadata(&name).ok()?;
+        let ours = metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0;
+        if !metadata.is_file() || !ours {
+            return None;
+        }
         let mut bytes = Vec::new();
         self.dir.open(&name).ok()?.read_to_end(&mut bytes).ok()?;
         let (checksum, code) = bytes.split_at_checked(CHECKSUM_BYTES)?;
@@ -52,9 +60,19 @@ impl CodeCache {
     /// Keeps compiled code. Written beside and renamed, so that nobody reads half a file.
     pub(crate) fn put(&self, digest: &str, engine: &str, code: &[u8]) -> io::Result<()> {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
-        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let temporary = format!("{}.{}.{serial}.tmp", file_name(digest, engine), std::process::id());
-        let mut file = self.dir.open_with(&temporary, OpenOptions::new().write(true).create_new(true))?;
+        // A crash may have left a file of this name behind.
+        const TRIES: usize = 64;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let opened = (0..TRIES).find_map(|_| {
+            let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+            let temporary = format!("{}.{}.{serial}.tmp", file_name(digest, engine), std::process::id());
+            match self.dir.open_with(&temporary, &options) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
+                opened => Some(opened.map(|file| (file, temporary))),
+            }
+        });
+        let (mut file, temporary) = opened.unwrap_or_else(|| Err(io::ErrorKind::AlreadyExists.into()))?;
         let written = file
             .write_all(Sha256::digest(code).as_slice())
             .and_then(|()| file.write_all(code))

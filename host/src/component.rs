@@ -23,6 +23,9 @@ use crate::settings::{Setting, described_settings};
 use crate::v0_1::bindings::exports::giftcard::rules::plugin::GuestIndices;
 use crate::v0_1::{self, ConditionPre, Needs, RulesPre};
 
+/// Bytes of a component's version.
+const VERSION_BYTES_MAX: usize = 64;
+
 /// How a host is set up.
 #[derive(Clone, Debug)]
 pub struct HostConfig {
@@ -125,6 +128,8 @@ pub struct Rules(pub(crate) Arc<Loaded<RulesPre>>);
 pub(crate) struct Loaded<P> {
     pub(crate) host: Host,
     pub(crate) facts: Arc<Facts>,
+    /// For errors: id, version and digest.
+    pub(crate) who: String,
     pub(crate) needs: Needs,
     pub(crate) pre: P,
     pub(crate) plugin: (InstancePre<CallState>, GuestIndices),
@@ -208,7 +213,7 @@ impl Host {
         let file = File::open(path).map_err(|error| failed(error.into()))?;
         let mut bytes = Vec::new();
         // One byte more than allowed tells too large from just right, whatever the file's metadata says.
-        file.take(size_max as u64 + 1).read_to_end(&mut bytes).map_err(|error| failed(error.into()))?;
+        file.take((size_max as u64).saturating_add(1)).read_to_end(&mut bytes).map_err(|error| failed(error.into()))?;
         self.load(&name, &bytes)
     }
 
@@ -233,15 +238,16 @@ impl Host {
             Err(_) => World::GiftCard,
         };
         let (facts, needs, plugin) = self.try_out(who, &linked, world, digest, bytes.len(), imports)?;
-        let link_error = |error: wasmtime::Error| LinkError { who: Box::new(facts.who()), cause: format!("{error:#}") };
+        let name = facts.who().to_string();
+        let link_error = |error: wasmtime::Error| LinkError { who: Box::new(facts.who()), cause: clip(&format!("{error:#}")) };
         Ok(match world {
             World::ConditionPlugin => {
                 let pre = ConditionPre::new(linked.clone()).map_err(link_error)?;
-                Component::Condition(Condition(Arc::new(Loaded { host: self.clone(), facts, needs, pre, plugin })))
+                Component::Condition(Condition(Arc::new(Loaded { host: self.clone(), facts, who: name, needs, pre, plugin })))
             }
             World::GiftCard => {
                 let pre = RulesPre::new(linked.clone()).map_err(link_error)?;
-                Component::Rules(Rules(Arc::new(Loaded { host: self.clone(), facts, needs, pre, plugin })))
+                Component::Rules(Rules(Arc::new(Loaded { host: self.clone(), facts, who: name, needs, pre, plugin })))
             }
         })
     }
@@ -277,13 +283,17 @@ impl Host {
         {
             return Ok(code);
         }
-        match fit(bytes).map_err(|cause| ParseError { who: who.boxed(), cause })? {
+        match fit(bytes).map_err(|cause| ParseError { who: who.boxed(), cause: clip(&cause) })? {
             Fit::Fits => {}
             Fit::Differs(world, differences) => {
+                const DIFFERENCES_MAX: usize = 20;
                 let world = world.map(|world| format!("world `{world}` of {CONTRACT}"));
+                let differences = differences.iter().take(DIFFERENCES_MAX).map(|difference| clip(difference)).collect();
                 return Err(ContractError { who: who.boxed(), world, differences }.into());
             }
         }
+        crate::complexity::check(bytes, self.sandbox().limits())
+            .map_err(|cause| CompileError { who: who.boxed(), cause })?;
         let code = Code::new(engine, bytes)
             .map_err(|error| CompileError { who: who.boxed(), cause: clip(&format!("{error:#}")) })?;
         if let (Some(cache), Ok(serialized)) = (&self.inner.cache, code.serialize()) {
@@ -328,6 +338,9 @@ impl Host {
             return Err(wrong(&who, format!("the id `{}` is not kebab-case", clip(&description.id))));
         }
         who.name.clone_from(&description.id);
+        if description.version.len() > VERSION_BYTES_MAX {
+            return Err(wrong(&who, format!("the version has more than {VERSION_BYTES_MAX} bytes")));
+        }
         if let Err(error) = semver::Version::parse(&description.version) {
             let version = clip(&description.version);
             return Err(wrong(&who, format!("the version `{version}` is no semantic version: {error}")));

@@ -240,6 +240,12 @@ pub enum CallFailure {
         /// Its own message.
         message: String,
     },
+    /// It was not asked: its settings do not fit it.
+    #[error("its settings are wrong: {problems}")]
+    BadSettings {
+        /// Setting and problem, all of them.
+        problems: String,
+    },
     /// It answered what must not be.
     #[error("it {0}")]
     Broken(#[from] Broken),
@@ -263,6 +269,7 @@ impl CallFailure {
             Self::LogFlood { .. } => "log-flood",
             Self::Trap { .. } => "trap",
             Self::Failed { .. } => "component-failed",
+            Self::BadSettings { .. } => "bad-settings",
             Self::Broken(broken) => broken.rule,
             Self::Busy { .. } => "busy",
         }

@@ -25,8 +25,12 @@
 //!
 //! A [`Host`] loads components in stages, each with its own error; a [`Rulebook`] holds the rules and the conditions of
 //! a shop and answers [`Rulebook::quote`] and [`Rulebook::refund`]. Both may be used from many threads at once. Calls
-//! block for microseconds, and for at most [`Limits::wait_max`] plus [`Limits::deadline`]; in async code they belong on a
-//! thread that may block (see `examples/async_service.rs`).
+//! block for microseconds; each component that is asked may wait at most [`Limits::wait_max`] and run at most
+//! [`Limits::deadline`], and a quote asks its conditions and the rules in turn. In async code they belong on a thread that
+//! may block (see `examples/async_service.rs`), with [`STACK_BYTES_MAX`] of stack and another 256 KiB.
+//!
+//! Loading compiles. What compiling costs is bounded by [`Limits`] on bytes and functions, not by a deadline: a service that
+//! takes components from strangers compiles them in a process of its own, with the system's limits on it.
 //!
 //! To swap a rule, make another rulebook and put it in the place of the first, behind an `Arc`: every request finishes
 //! with the one it started with.
@@ -34,6 +38,7 @@
 mod limits;
 mod error;
 mod contract;
+mod complexity;
 mod cache;
 mod sandbox;
 mod v0_1;
@@ -49,7 +54,7 @@ pub use error::{
 };
 pub use giftcard_engine as engine;
 pub use limits::{
-    ANSWER_BYTES_MAX, COMPONENT_BYTES_MAX, DEADLINE, EPOCH_TICK, FUEL_MAX, LOG_BYTES_MAX, LOG_LINES_MAX, Limits,
+    ANSWER_BYTES_MAX, COMPONENT_BYTES_MAX, DEADLINE, EPOCH_TICK, FUEL_MAX, FUNCTION_BYTES_MAX, FUNCTION_LOCALS_MAX, FUNCTIONS_MAX, LOG_BYTES_MAX, LOG_LINES_MAX, Limits,
     MEMORY_BYTES_MAX, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX, WAIT_MAX,
 };
 pub use rulebook::{CallRecord, Quoted, RefundError, Refunded, Rulebook};

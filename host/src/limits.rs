@@ -18,14 +18,24 @@ pub const MEMORY_BYTES_MAX: usize = 16 << 20;
 /// Elements of all tables of one call together.
 pub const TABLE_ELEMENTS_MAX: usize = 20_000;
 
-/// Bytes of WebAssembly stack. Belongs to the engine, not to a call.
-pub const STACK_BYTES_MAX: usize = 512 << 10;
+/// Bytes of WebAssembly stack. Belongs to the engine, not to a call. It is taken from the stack of the calling thread,
+/// which must have this and another 256 KiB; the usual 2 MiB do.
+pub const STACK_BYTES_MAX: usize = 256 << 10;
 
 /// Bytes that one answer, or one line of log, may bring over from a component.
 pub const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// Bytes of a component's file.
 pub const COMPONENT_BYTES_MAX: usize = 4 << 20;
+
+/// Functions of a component. With the next two this bounds what compiling costs.
+pub const FUNCTIONS_MAX: usize = 30_000;
+
+/// Local variables of one function: compiling takes more than twice as long for twice as many.
+pub const FUNCTION_LOCALS_MAX: u32 = 4_000;
+
+/// Bytes of one function's code.
+pub const FUNCTION_BYTES_MAX: usize = 256 << 10;
 
 /// Bytes of log that are kept of one call; what comes after is dropped.
 pub const LOG_BYTES_MAX: usize = 8 << 10;
@@ -53,6 +63,12 @@ pub struct Limits {
     pub answer_bytes_max: usize,
     /// See [`COMPONENT_BYTES_MAX`].
     pub component_bytes_max: usize,
+    /// See [`FUNCTIONS_MAX`].
+    pub functions_max: usize,
+    /// See [`FUNCTION_LOCALS_MAX`].
+    pub function_locals_max: u32,
+    /// See [`FUNCTION_BYTES_MAX`].
+    pub function_bytes_max: usize,
     /// See [`LOG_BYTES_MAX`].
     pub log_bytes_max: usize,
     /// See [`LOG_LINES_MAX`].
@@ -71,6 +87,9 @@ impl Default for Limits {
             stack_bytes_max: STACK_BYTES_MAX,
             answer_bytes_max: ANSWER_BYTES_MAX,
             component_bytes_max: COMPONENT_BYTES_MAX,
+            functions_max: FUNCTIONS_MAX,
+            function_locals_max: FUNCTION_LOCALS_MAX,
+            function_bytes_max: FUNCTION_BYTES_MAX,
             log_bytes_max: LOG_BYTES_MAX,
             log_lines_max: LOG_LINES_MAX,
             wait_max: WAIT_MAX,

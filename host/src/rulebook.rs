@@ -82,7 +82,9 @@ impl Rulebook {
         Self { rules, conditions: BTreeMap::new() }
     }
 
-    /// Adds a condition under its id, in place of another version, and under `id@version`.
+    /// Adds a condition under its id, in place of any version that was added before, newer ones too, and under
+    /// `id@version`, in place of another file that calls itself the same. Who must not let a file take the place of
+    /// another compares digests first.
     pub fn add(&mut self, condition: Condition) {
         let facts = condition.facts();
         let versioned = format!("{}@{}", facts.id, facts.version);
@@ -129,8 +131,9 @@ impl Rulebook {
     ///
     /// # Errors
     /// [`QuoteError::Input`] for a request that contradicts itself, [`QuoteError::Rules`] where the rules failed or broke
-    /// a guarantee, or the host is busy. A failing condition is no error: it counts as its binding says. Settings are not
-    /// checked here: [`Self::check_settings`] is for when a binding is saved.
+    /// a guarantee, or the host is busy. A failing condition is no error: it counts as its binding says. Settings
+    /// that do not fit by themselves are such a failure; whether they make sense together is asked when a binding is saved,
+    /// with [`Self::check_settings`].
     pub fn quote(&self, request: &QuoteRequest, explain: bool) -> Result<Quoted, QuoteError<Box<CallError>>> {
         let mut run = Run { book: self, calls: Vec::new() };
         match quote(request, &mut run, explain) {
@@ -144,12 +147,13 @@ impl Rulebook {
     ///
     /// # Errors
     /// [`CallError`] where the rules failed or broke a guarantee.
-    pub fn apply(&self, request: &Request, explain: bool) -> Result<(Decision, CallRecord), Box<CallError>> {
+    pub fn apply(&self, request: &Request) -> Result<(Decision, CallRecord), Box<CallError>> {
         let loaded = &self.rules.0;
-        let (decision, spent) = v0_1::apply(loaded.sandbox(), &loaded.pre, request, explain)
+        let (mut decision, spent) = v0_1::apply(loaded.sandbox(), &loaded.pre, request, false)
             .map_err(|failed| Box::new(loaded.error("apply", failed.failure)))?;
         giftcard_engine::check::check_decision(request, &decision)
             .map_err(|broken| Box::new(loaded.error("apply", broken.into())))?;
+        decision.steps.clear();
         Ok((decision, record(&loaded.facts, "apply", spent)))
     }
 
@@ -192,6 +196,12 @@ impl Condition {
     /// defaults. The record says what was spent, also by a call that failed.
     pub fn evaluate(&self, call: &ConditionCall<'_>) -> (Result<Evaluation, Box<CallError>>, CallRecord) {
         let loaded = &self.0;
+        // A misspelt cap must not become the default.
+        if let Err(problems) = check_each(&loaded.facts.settings, call.settings) {
+            let failure = CallFailure::BadSettings { problems: SettingsError::Problems(problems).to_string() };
+            let record = record(&loaded.facts, "evaluate", Spent::default());
+            return (Err(Box::new(loaded.error("evaluate", failure))), record);
+        }
         let settings = with_defaults(&loaded.facts.settings, call.settings);
         match v0_1::evaluate(loaded.sandbox(), &loaded.pre, &loaded.needs, call, &settings) {
             Ok((evaluation, spent)) => (Ok(evaluation), record(&loaded.facts, "evaluate", spent)),
@@ -222,8 +232,10 @@ impl Evaluator for Run<'_> {
     type Error = Box<CallError>;
 
     fn facts(&self, plugin: &str) -> Option<ConditionFacts<'_>> {
-        let facts = self.book.conditions.get(plugin)?.facts();
+        let loaded = &self.book.conditions.get(plugin)?.0;
+        let facts = &loaded.facts;
         Some(ConditionFacts {
+            who: &loaded.who,
             identity: &facts.digest,
             shares_limits: facts.shares_limits,
             reject_codes: &facts.reject_codes,

@@ -103,7 +103,10 @@ impl Sandbox {
         let result = store
             .set_fuel(self.limits.fuel_max)
             .and_then(|()| component.instantiate(&mut store))
-            .and_then(|instance| run(&mut store, &instance));
+            .and_then(|instance| {
+                store.data_mut().instantiated = true;
+                run(&mut store, &instance)
+            });
         let failure = result.as_ref().err().map(|error| self.failure(error, store.data()));
         let fuel = self.limits.fuel_max.saturating_sub(store.get_fuel().unwrap_or(0));
         let state = store.into_data();
@@ -118,22 +121,25 @@ impl Sandbox {
     }
 
     fn deadline_ticks(&self) -> u64 {
+        /// So far away that adding it to the current epoch cannot overflow, and that nobody will see it.
+        const NEVER: u64 = u64::MAX / 4;
         let ticks = self.limits.deadline.as_nanos().div_ceil(EPOCH_TICK.as_nanos());
         // The current tick has begun already.
-        u64::try_from(ticks).unwrap_or(u64::MAX - 1) + 1
+        u64::try_from(ticks).unwrap_or(NEVER).min(NEVER) + 1
     }
 
+    /// INVARIANT: bounded work. The error itself is never put into words: its backtrace carries names of the guest's
+    /// own choosing.
     fn failure(&self, error: &wasmtime::Error, state: &CallState) -> CallFailure {
         let limits = &self.limits;
         if error.is::<LogFlood>() {
             return CallFailure::LogFlood { log_lines_max: limits.log_lines_max };
         }
+        if error.is::<MemoryPressure>() {
+            return CallFailure::Busy { why: "the machine is short of memory".into() };
+        }
         if error.is::<PoolConcurrencyLimitError>() {
             return CallFailure::Busy { why: "no sandbox is free".into() };
-        }
-        // wasmtime keeps the type of this one to itself.
-        if format!("{:#}", error).contains("fuel allocated for hostcalls") {
-            return CallFailure::AnswerTooLarge { answer_bytes_max: limits.answer_bytes_max };
         }
         match error.downcast_ref::<Trap>() {
             Some(Trap::OutOfFuel) => CallFailure::OutOfFuel { fuel_max: limits.fuel_max },
@@ -143,10 +149,32 @@ impl Sandbox {
             // Whatever a component does when it gets no memory, this is why.
             _ if state.limiter.denied => CallFailure::OutOfMemory { memory_bytes_max: limits.memory_bytes_max },
             Some(Trap::StackOverflow) => CallFailure::StackExhausted,
-            _ => CallFailure::Trap { message: trap_message(error) },
+            Some(_) => CallFailure::Trap { message: trap_message(error) },
+            // wasmtime keeps the type of this one to itself.
+            None if error.root_cause().to_string().contains("fuel allocated for hostcalls") => {
+                CallFailure::AnswerTooLarge { answer_bytes_max: limits.answer_bytes_max }
+            }
+            // Without a trap it was the instance that could not be made: no fault of the component's, which has been
+            // instantiated before.
+            None if !state.instantiated => {
+                CallFailure::Busy { why: format!("no sandbox could be made: {}", clip(&error.root_cause().to_string())) }
+            }
+            None => CallFailure::Trap { message: trap_message(error) },
         }
     }
 }
+
+/// The machine, and not the limit, says that there is no more memory.
+#[derive(Debug)]
+struct MemoryPressure;
+
+impl fmt::Display for MemoryPressure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("memory could not be grown")
+    }
+}
+
+impl std::error::Error for MemoryPressure {}
 
 /// The reason and the innermost functions, without addresses that say nothing to an author.
 fn trap_message(error: &wasmtime::Error) -> String {
@@ -164,9 +192,14 @@ fn trap_message(error: &wasmtime::Error) -> String {
     message
 }
 
-/// A function's name as its author wrote it, without the hash of a Rust symbol.
+/// A function's name as its author wrote it, without the hash of a Rust symbol. A long one is not looked into: names
+/// are the guest's, and demangling can make a book of a line.
 fn author_name(name: &str) -> String {
-    clip(&format!("{:#}", rustc_demangle::demangle(name)))
+    const MANGLED_BYTES_MAX: usize = 256;
+    match rustc_demangle::try_demangle(name) {
+        Ok(demangled) if name.len() <= MANGLED_BYTES_MAX => clip(&format!("{demangled:#}")),
+        _ => clip(name),
+    }
 }
 
 /// The fastest allocation that this machine gives.
@@ -210,6 +243,9 @@ fn pool(limits: &Limits, calls_max: u32, keep_resident: bool) -> PoolingAllocati
         .max_memories_per_component(MEMORIES_PER_CALL)
         .total_tables(calls_max.saturating_mul(TABLES_PER_CALL))
         .max_tables_per_component(TABLES_PER_CALL)
+        // The limiter holds for all of them together; how they are spread over modules is the component's affair.
+        .max_memories_per_module(MEMORIES_PER_CALL)
+        .max_tables_per_module(TABLES_PER_CALL)
         .table_elements(limits.table_elements_max)
         .max_memory_size(limits.memory_bytes_max)
         .max_unused_warm_slots(calls_max);
@@ -243,6 +279,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 pub(crate) struct CallState {
     limiter: Limiter,
     pub(crate) log: Log,
+    instantiated: bool,
 }
 
 impl CallState {
@@ -261,6 +298,7 @@ impl CallState {
                 bytes_left: limits.log_bytes_max,
                 lines_max: limits.log_lines_max,
             },
+            instantiated: false,
         }
     }
 }
@@ -290,6 +328,12 @@ impl ResourceLimiter for Limiter {
         let allowed = Self::grow(&mut self.memory_bytes, self.memory_bytes_max, current, desired);
         self.denied |= !allowed;
         Ok(allowed)
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        // Past its own maximum a memory does not grow, and a component may live with that; the machine's shortage must
+        // not become part of a decision.
+        if error.is::<std::io::Error>() { Err(wasmtime::Error::new(MemoryPressure)) } else { Ok(()) }
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
@@ -328,7 +372,12 @@ impl Log {
         }
         if self.bytes_left > 0 {
             let mut line = format!("{level}: ");
-            line.extend(message.chars().filter(|c| !c.is_control()).take(self.bytes_left));
+            for c in message.chars().filter(|c| !c.is_control()) {
+                if line.len() + c.len_utf8() > self.bytes_left {
+                    break;
+                }
+                line.push(c);
+            }
             self.bytes_left = self.bytes_left.saturating_sub(line.len());
             self.lines.push(line);
         }
@@ -357,9 +406,9 @@ impl Permits {
     fn take(&self, limits: &Limits) -> Result<Permit<'_>, CallFailure> {
         let mut free = self.lock();
         if *free == 0 {
-            let until = Instant::now() + limits.wait_max;
+            let start = Instant::now();
             while *free == 0 {
-                let left = until.saturating_duration_since(Instant::now());
+                let left = limits.wait_max.saturating_sub(start.elapsed());
                 if left.is_zero() {
                     return Err(CallFailure::Busy { why: "all sandboxes are in use".into() });
                 }

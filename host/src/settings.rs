@@ -161,20 +161,19 @@ fn default_value(value: &ValueResult) -> Result<Value, String> {
 /// Setting and problem, all of them.
 pub(crate) fn check_each(settings: &[Setting], given: &[Named]) -> Result<(), Vec<(String, String)>> {
     let mut problems = Vec::new();
-    let mut seen = BTreeSet::new();
-    for named in given {
-        let name = clip(&named.name);
+    for (index, named) in given.iter().enumerate() {
+        let name = || clip(&named.name);
         match settings.iter().find(|setting| setting.name == named.name) {
             None => {
                 let known: Vec<&str> = settings.iter().map(|setting| setting.name.as_str()).collect();
-                problems.push((name, format!("is unknown; known are {}", known.join(", "))));
+                problems.push((name(), format!("is unknown; known are {}", known.join(", "))));
             }
-            Some(_) if !seen.insert(&named.name) => problems.push((name, "is given twice".into())),
-            Some(setting) => problems.extend(problem(setting, &named.value).map(|problem| (name, problem))),
+            Some(_) if given[..index].iter().any(|earlier| earlier.name == named.name) => problems.push((name(), "is given twice".into())),
+            Some(setting) => problems.extend(problem(setting, &named.value).map(|problem| (name(), problem))),
         }
     }
     for setting in settings.iter().filter(|setting| setting.required && setting.default.is_none()) {
-        if !seen.contains(&setting.name) {
+        if !given.iter().any(|named| named.name == setting.name) {
             problems.push((setting.name.clone(), "is required".into()));
         }
     }
@@ -233,7 +232,7 @@ fn wrong(text: &str, right: &str) -> String {
 fn not_chosen(setting: &Setting, texts: &[String]) -> Option<String> {
     let text = texts.iter().find(|text| !setting.choices.iter().any(|(value, _)| value == *text))?;
     let allowed: Vec<&str> = setting.choices.iter().map(|(value, _)| value.as_str()).collect();
-    Some(wrong(text, &format!("one of {}", allowed.join(", "))))
+    Some(wrong(text, &format!("one of {}", clip(&allowed.join(", ")))))
 }
 
 fn is_date(text: &str) -> bool {

@@ -126,7 +126,8 @@ impl Report {
         }
         let mut text = format!("{} cases failed:\n", self.failed.len());
         for (path, problems) in &self.failed {
-            let _ = write!(text, "\n{}\n", path.display());
+            let shown = path.strip_prefix(project()).unwrap_or(path);
+            let _ = write!(text, "\n{}\n", shown.display());
             for problem in problems {
                 for line in problem.lines() {
                     let _ = writeln!(text, "    {line}");

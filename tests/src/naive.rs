@@ -281,6 +281,7 @@ fn first_refusal(request: &Request, card: &Card) -> Option<Refusal> {
         (!card_covers(card, amount(card.available), 1), codes::WORTH_NOTHING_HERE),
         (minimum == MinimumState::NotMet, codes::MINIMUM_NOT_MET),
         (minimum == MinimumState::LinesNeeded, codes::LINES_NEEDED),
+        (minimum == MinimumState::TaxNeeded, codes::TAX_NEEDED),
     ];
     let code = |code: &'static str| Some(Refusal::Code(Cow::Borrowed(code)));
     if let Some((_, found)) = rows.iter().find(|(holds, _)| *holds) {
@@ -318,6 +319,7 @@ enum MinimumState {
     Met,
     NotMet,
     LinesNeeded,
+    TaxNeeded,
 }
 
 fn minimum_state(request: &Request, minimum: Option<&Minimum>) -> MinimumState {
@@ -337,7 +339,9 @@ fn minimum_state(request: &Request, minimum: Option<&Minimum>) -> MinimumState {
         }),
     };
     match reached {
-        None => MinimumState::LinesNeeded,
+        // A part of the total cannot be told without lines; otherwise it is the tax that is missing.
+        None if request.lines.is_none() && minimum.basis & parts::ALL != parts::ALL => MinimumState::LinesNeeded,
+        None => MinimumState::TaxNeeded,
         Some(reached) if reached >= amount(minimum.amount) => MinimumState::Met,
         Some(_) => MinimumState::NotMet,
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use giftcard_engine::check::{ConditionLimit, ConditionVerdict, Evaluation};
 use giftcard_engine::quote::{ConditionCall, ConditionFacts, ConditionFailure, Evaluator};
 use giftcard_engine::redemption::{self, Decision, Request};
-use giftcard_engine::value::Reject;
+use giftcard_engine::value::{Named, Reject};
 use giftcard_engine::{Minor, QuoteRequest};
 
 /// A condition's answer, or how it failed.
@@ -159,7 +159,16 @@ impl Evaluator for NativeEvaluator {
 
     fn facts(&self, plugin: &str) -> Option<ConditionFacts<'_>> {
         let condition = self.conditions.iter().find(|condition| condition.name == plugin)?;
-        Some(ConditionFacts { shares_limits: condition.shares_limits, reject_codes: &condition.reject_codes })
+        Some(ConditionFacts {
+            identity: &condition.name,
+            who: &condition.name,
+            shares_limits: condition.shares_limits,
+            reject_codes: &condition.reject_codes,
+        })
+    }
+
+    fn settings_in_full(&self, _: &str, settings: &[Named]) -> Vec<Named> {
+        settings.to_vec()
     }
 
     fn evaluate(&mut self, call: &ConditionCall<'_>) -> Result<Answer, Self::Error> {

@@ -1,10 +1,10 @@
 //! Small orders and cards for table tests, and what a quote tells in a few words. Panics on a wrong literal. Must not
 //! hold a rule.
 
-use giftcard_engine::card::{CardSnapshot, Status};
+use giftcard_engine::card::CardSnapshot;
 use giftcard_engine::moment::{InstantMs, Moment};
 use giftcard_engine::money::{Currency, Minor};
-use giftcard_engine::order::{Line, Order, Part, Totals};
+use giftcard_engine::order::{Line, Order, Part};
 use giftcard_engine::programme::{Programme, Site};
 use giftcard_engine::quote::{CardOutcome, CardShare};
 use giftcard_engine::redemption::OrderOfUse;
@@ -63,24 +63,7 @@ pub fn taxed(part: Part, total: &str, tax: &str) -> Line {
 /// An order of `shop` in USD that came without lines.
 #[must_use]
 pub fn bare(total: &str) -> Order {
-    Order {
-        id: None,
-        site: "shop".into(),
-        channel: None,
-        payment_method: None,
-        shipping_method: None,
-        currency: currency("USD"),
-        total: cents(total),
-        paid: Minor::ZERO,
-        totals: Totals::default(),
-        lines: None,
-        discounts: None,
-        billing: None,
-        ship_to: None,
-        customer: None,
-        placed_at: None,
-        attributes: Vec::new(),
-    }
+    Order::of_total("shop", currency("USD"), cents(total))
 }
 
 /// An order of these lines; their sum is the total.
@@ -100,19 +83,9 @@ pub fn of_goods(total: &str) -> Order {
 #[must_use]
 pub fn card(id: &str, balance: &str) -> CardSnapshot {
     CardSnapshot {
-        id: id.into(),
         code: Some(format!("CODE-{id}")),
-        site: "shop".into(),
-        programme: "manual".into(),
-        currency: currency("USD"),
-        status: Status::Active,
-        balance: cents(balance),
-        held: Minor::ZERO,
-        initial: cents(balance),
         issued_at: NOW - DAY_MS,
-        expires_at: None,
-        use_at_most: None,
-        attributes: Vec::new(),
+        ..CardSnapshot::new(id, "shop", currency("USD"), cents(balance))
     }
 }
 

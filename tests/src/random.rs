@@ -334,7 +334,7 @@ pub fn refund_request(random: &mut Random) -> RefundRequest {
             _ => payment.applied_returned = minor(random.near(payment.applied.get() + 1)),
         }
     }
-    RefundRequest { amount: minor(amount), payments }
+    RefundRequest { amount: minor(amount), exponent: 2, payments }
 }
 
 fn payment(random: &mut Random, scale: i64) -> Payment {
@@ -559,6 +559,7 @@ fn quote_card(
         initial: minor(balance.saturating_add(extra).min(MINOR_MAX)),
         issued_at: NOW - random.within(0, 3),
         expires_at: random.maybe(50, |random| edge(random, strict).unwrap_or(NOW + HOUR_MS)),
+        expires_on: None,
         use_at_most: random.maybe(20, |random| minor(random.amount(scale).max(1))),
         attributes: Vec::new(),
     }

@@ -214,12 +214,12 @@ fn an_unknown_condition_is_wrong_input() {
     let missing = "is not among the loaded condition plugins";
     check_input(
         &with_condition("gone", OnFailure::RefuseCard),
-        "programmes.conditions.plugin",
+        "programmes[0].conditions[0].plugin",
         &format!("`gone` {missing}"),
     );
     let mut evaluator = NativeEvaluator::new(vec![NativeCondition::always("c", ConditionVerdict::Accept)]);
     let expected =
-        QuoteError::Input { path: "programmes.conditions.plugin".into(), problem: format!("`c-before` {missing}") };
+        QuoteError::Input { path: "programmes[0].conditions[0].plugin".into(), problem: format!("`c-before` {missing}") };
     assert_eq!(evaluator.quote(&with_condition("c", previous("c-before"))), Err(expected));
 }
 
@@ -227,7 +227,7 @@ fn an_unknown_condition_is_wrong_input() {
 fn a_condition_that_shares_limits_cannot_be_ignored() {
     let mut evaluator = NativeEvaluator::new(vec![NativeCondition::sharing("c", cents("5.00"), "cap-reached")]);
     let expected = QuoteError::Input {
-        path: "programmes.conditions.on_failure".into(),
+        path: "programmes[0].conditions[0].on_failure".into(),
         problem: "`ignore` is not allowed for `c`: its limits would fall away with it".into(),
     };
     assert_eq!(evaluator.quote(&with_condition("c", OnFailure::Ignore)), Err(expected));

@@ -502,7 +502,7 @@ fn a_refund_with_any_amount_wrong_is_refused() {
 }
 
 fn give_back(payments: &mut [Payment], amount: i64) -> Vec<RefundShare> {
-    let request = RefundRequest { amount: minor(amount), payments: payments.to_vec() };
+    let request = RefundRequest { amount: minor(amount), exponent: 2, payments: payments.to_vec() };
     let shares = refund(&request).unwrap();
     assert_eq!(check_refund(&request, &shares), Ok(()));
     for (payment, share) in payments.iter_mut().zip(&shares) {
@@ -553,7 +553,7 @@ fn what_cards_paid_goes_back_exactly_in_one_refund_or_in_many() {
         for payment in &rest {
             assert_eq!((payment.applied_returned, payment.taken_returned), (payment.applied, payment.taken));
         }
-        let request = RefundRequest { amount: minor(1), payments: rest };
+        let request = RefundRequest { amount: minor(1), exponent: 2, payments: rest };
         assert_eq!(refund(&request).unwrap_err().code(), "refund-above-refundable", "seed {seed}");
     }
     assert!(converted > 500, "{converted}");
@@ -597,7 +597,7 @@ proptest! {
         for amount in amounts {
             let open = refundable(&payments);
             if amount > open {
-                let request = RefundRequest { amount: minor(amount), payments: payments.clone() };
+                let request = RefundRequest { amount: minor(amount), exponent: 2, payments: payments.clone() };
                 prop_assert_eq!(refund(&request).unwrap_err().code(), "refund-above-refundable");
                 continue;
             }

@@ -454,7 +454,7 @@ fn a_refund_goes_back_by_what_is_still_refundable() {
         taken_returned: Minor::ZERO,
     };
     let split = |amount: &str, payments: &[Payment]| {
-        let request = RefundRequest { amount: cents(amount), payments: payments.to_vec() };
+        let request = RefundRequest { amount: cents(amount), exponent: 2, payments: payments.to_vec() };
         let shares = refund(&request).map_err(|refused| refused.code().to_string())?;
         Ok(shares.iter().map(|share| (share.applied.to_decimal(2), share.taken.to_decimal(2))).collect::<Vec<_>>())
     };

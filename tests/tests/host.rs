@@ -6,8 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use giftcard_engine::QuoteError;
+use giftcard_engine::card::Status;
+use giftcard_engine::programme::{Binding, OnFailure, Programme};
 use giftcard_engine::value::{Named, Value};
+use giftcard_engine::{Minor, QuoteError, QuoteRequest};
 use giftcard_host::{Allocation, CallFailure, Host, HostConfig, HostError, Limits, Rulebook, SettingsError, World};
 use giftcard_tests::harness::{STANDARD, binding, component_bytes, condition, host, request, rules, standard_rulebook};
 
@@ -73,7 +75,7 @@ fn a_cache_that_others_can_write_to_is_refused() {
     let config = HostConfig { cache: Some(made.clone()), ..HostConfig::default() };
     let error = Host::new(config).err().unwrap();
     assert!(matches!(error, HostError::Cache { .. }));
-    assert!(error.to_string().contains("others can write to it; make it private with `chmod 700`"), "{error}");
+    assert!(error.to_string().contains("others can write to it; remove it, or name a directory that does not exist yet"), "{error}");
     let file = directory.path().join("file");
     fs::write(&file, b"").unwrap();
     assert!(Host::new(HostConfig { cache: Some(file), ..HostConfig::default() }).is_err());
@@ -189,11 +191,75 @@ fn settings_are_checked_one_by_one_and_then_by_the_plugin() {
     check("cart-contents", &[("skus", text("A-1"))], "setting `skus`: must be of kind texts");
     check("cart-contents", &[("sku", texts("A-1"))], "setting `sku`: is unknown; known are match, skus, categories");
     check("cart-contents", &[("skus", texts("A")), ("match", text("some"))], "is `some`; it must be one of any, all, none");
-    check("cart-contents", &[("skus", texts("A")), ("quantity", Value::Integer(-1))], "is -1; it must be at least 0");
+    check("cart-contents", &[("skus", texts("A")), ("quantity", Value::Integer(-1))], "is -0.001; it must be at least 0.000");
     check("cart-contents", &[("skus", texts("A")), ("skus", texts("A"))], "is given twice");
-    check("spending-cap", &[("share", Value::Integer(10_001))], "is 10001; it must be at most 10000");
+    check("spending-cap", &[("share", Value::Integer(10_001))], "is 100.01 %; it must be at most 100.00 %");
     check("time-window", &[("from-time", text("25:00"))], "is `25:00`; it must be a time as 08:30");
     check("time-window", &[("from-date", text("2026-02-30"))], "is `2026-02-30`; it must be a date as 2026-01-31");
     let unknown = book.check_settings("no-such", &[]);
     assert!(matches!(unknown, Err(SettingsError::UnknownPlugin(name)) if name == "no-such"));
+}
+
+#[test]
+fn a_cap_for_the_order_holds_over_programmes_that_say_it_in_other_words() {
+    let host = host();
+    let book = standard_rulebook(&host);
+    let integer = |name: &str, value: i64| Named { name: name.into(), value: Value::Integer(value) };
+    let half = vec![integer("share", 5_000)];
+    let spelled_out = vec![Named { name: "per".into(), value: Value::Text("order".into()) }, integer("share", 5_000)];
+    let cap = |plugin: &str, settings: &Vec<Named>, on_failure| Binding {
+        plugin: plugin.into(),
+        settings: settings.clone(),
+        on_failure,
+    };
+    let previous = OnFailure::Previous { plugin: "spending-cap@0.1.0".into(), settings: half.clone() };
+    for other in [
+        cap("spending-cap", &half, OnFailure::RefuseCard),
+        cap("spending-cap", &spelled_out, OnFailure::RefuseCard),
+        cap("spending-cap@0.1.0", &half, OnFailure::RefuseCard),
+        cap("spending-cap", &half, previous),
+    ] {
+        let mut order = request(10_000, &[8_000, 8_000], vec![cap("spending-cap", &half, OnFailure::RefuseCard)]);
+        order.programmes.push(Programme { conditions: vec![other.clone()], ..Programme::unrestricted("main", "second") });
+        order.cards[1].programme = "second".into();
+        let quoted = book.quote(&order, false).unwrap();
+        let applied: Vec<i64> = quoted.quote.shares.iter().map(|share| share.applied.get()).collect();
+        assert_eq!(applied, [5_000, 0], "{other:?}");
+        assert_eq!(quoted.quote.conditions.len(), 1, "one question over both programmes");
+    }
+}
+
+#[test]
+fn nobody_is_asked_about_a_card_that_has_to_be_refused() {
+    let host = host();
+    let mut book = Rulebook::new(rules(&host, "gift-card"));
+    book.add(condition(&host, "tests/hostile-condition"));
+    let trap = binding("hostile-condition", "mode", "trap");
+    let changes: [fn(&mut QuoteRequest); 6] = [
+        |order| order.programmes[0].enabled = false,
+        |order| order.programmes[0].valid_from = Some(order.now.at() + 1),
+        |order| order.programmes[0].valid_to = Some(order.now.at()),
+        |order| order.cards[0].balance = Minor::ZERO,
+        |order| order.cards[0].expires_at = Some(order.now.at()),
+        |order| order.cards[0].status = Status::Disabled,
+    ];
+    for change in changes {
+        let mut order = request(1_000, &[1_500], vec![trap.clone()]);
+        change(&mut order);
+        let quoted = book.quote(&order, false).unwrap();
+        assert_eq!(quoted.quote.conditions, [], "{order:?}");
+        assert_eq!(quoted.calls.len(), 1, "the rules alone");
+    }
+}
+
+#[test]
+fn a_failed_call_is_recorded_with_what_it_spent() {
+    let host = host();
+    let mut book = Rulebook::new(rules(&host, "gift-card"));
+    book.add(condition(&host, "tests/hostile-condition"));
+    let flood = book.quote(&request(1_000, &[1_500], vec![binding("hostile-condition", "mode", "log-flood")]), false);
+    let call = flood.unwrap().calls.remove(0);
+    assert!(call.fuel > 1_000, "{call:?}");
+    assert!(call.log[0].starts_with("info: water"), "{call:?}");
+    assert!(call.log.iter().map(String::len).sum::<usize>() <= giftcard_host::LOG_BYTES_MAX + 100);
 }

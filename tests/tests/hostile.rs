@@ -167,12 +167,12 @@ fn check_rules(book: &Rulebook, mode: u32, code: &str, change: impl Fn(&mut rede
     let start = Instant::now();
     let mut bad = rule_request(mode);
     change(&mut bad);
-    let error = book.apply(&bad, false).expect_err("the rules misbehave");
+    let error = book.apply(&bad).expect_err("the rules misbehave");
     assert!(start.elapsed() < BOUND, "{mode} took {:?}", start.elapsed());
     assert_eq!(error.failure.code(), code, "{mode}: {error}");
     let text = error.to_string();
     assert!(text.contains("component `hostile-rules` 1.0.0 (sha256:") && text.contains("`apply`"), "{text}");
-    let (good, _) = book.apply(&rule_request(20), false).unwrap();
+    let (good, _) = book.apply(&rule_request(20)).unwrap();
     assert_eq!(good.shares.iter().map(|share| share.applied.get()).collect::<Vec<_>>(), [1_500, 2_000], "after {mode}");
 }
 
@@ -253,13 +253,14 @@ fn a_refund_split_is_checked_too() {
         applied_returned: Minor::ZERO,
         taken_returned: Minor::ZERO,
     };
-    let refund = |amount: i64| book.refund(&RefundRequest { amount: minor(amount), payments: vec![payment, payment] });
+    let refund = |amount: i64| book.refund(&RefundRequest { amount: minor(amount), exponent: 2, payments: vec![payment, payment] }, true);
     for (amount, code) in [
         (5_001, "sum-not-amount"),
         (5_002, "wrong-conversion"),
         (5_003, "negative-amount"),
         (5_004, "wrong-outcome-count"),
         (5_005, "above-refundable"),
+        (5_006, "explain-differs"),
         (15_000, "above-refundable"),
     ] {
         let Err(RefundError::Rules(error)) = refund(amount) else { panic!("{amount} passed") };

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use giftcard_tests::cases::{Case, Question, find, project, rules_folder};
+use giftcard_engine::code::normalise;
+use giftcard_tests::cases::{Case, Question, Step, find, project, rules_folder};
 use serde_json::{Map, Value};
 
 /// How many there are: one that is lost would not be missed otherwise.
@@ -100,30 +101,34 @@ fn disagreements(scenario: &Value, case: &Case) -> Vec<String> {
             problems.push(format!("{what} is expected to be {expected}, and claimed to be {claimed}"));
         }
     };
-    let quotes: Vec<&Map<String, Value>> =
-        case.steps.iter().filter(|step| matches!(step.question, Question::Quote(_))).map(|step| &step.claims).collect();
+    let quotes: Vec<(&Value, &Map<String, Value>)> = case.steps.iter().filter_map(quote_step).collect();
     let last = quotes.last().copied();
-    let claimed = |name: &str, id: &str| last.map_or(&Value::Null, |claims| of_card(claims, name, id));
+    let claimed = |name: &str, code: &str| {
+        let found = last.and_then(|(quote, claims)| Some(of_card(claims, name, card_of(quote, code)?)));
+        found.unwrap_or(&Value::Null)
+    };
+    let last_claims = last.map(|(_, claims)| claims);
     if let Some(due) = expected.get("due") {
-        same("due".into(), due, last.and_then(|claims| claims.get("due")).unwrap_or(&Value::Null));
+        same("due".into(), due, last_claims.and_then(|claims| claims.get("due")).unwrap_or(&Value::Null));
     }
     if let Some(required) = expected.get("payment_required") {
-        let found = last.and_then(|claims| claims.get("payment_required"));
+        let found = last_claims.and_then(|claims| claims.get("payment_required"));
         same("payment_required".into(), required, found.unwrap_or(&Value::Null));
     }
     if let Some(applied) = expected["applied"].as_array() {
-        let codes: BTreeSet<&str> = applied.iter().map(|share| share["code"].as_str().unwrap()).collect();
+        let codes = applied.iter().filter_map(|share| card_of(last?.0, share["code"].as_str()?));
+        let codes: BTreeSet<&str> = codes.collect();
         for share in applied {
             let code = share["code"].as_str().unwrap();
             same(format!("applied of {code}"), &share["amount"], claimed("applied", code));
         }
-        for (code, amount) in last.and_then(|claims| claims.get("applied")?.as_object()).into_iter().flatten() {
+        for (code, amount) in last_claims.and_then(|claims| claims.get("applied")?.as_object()).into_iter().flatten() {
             if !codes.contains(code.as_str()) {
                 same(format!("applied of {code}"), &Value::from("0.00"), amount);
             }
         }
     }
-    let dues: Vec<&Value> = quotes.iter().filter_map(|claims| claims.get("due")).collect();
+    let dues: Vec<&Value> = quotes.iter().filter_map(|(_, claims)| claims.get("due")).collect();
     let mut left_dues = dues.iter();
     for step in scenario["steps"].as_array().into_iter().flatten().filter(|step| step["op"] == "expect_due") {
         let found = left_dues.any(|due| **due == step["due"]);
@@ -136,6 +141,22 @@ fn disagreements(scenario: &Value, case: &Case) -> Vec<String> {
         }
     }
     problems
+}
+
+fn quote_step(step: &Step) -> Option<(&Value, &Map<String, Value>)> {
+    match &step.question {
+        Question::Quote(quote) => Some((quote, &step.claims)),
+        Question::Refund(_) => None,
+    }
+}
+
+/// What a quote calls the card of a scenario: by its code, or where no code is entered by the same name.
+fn card_of<'a>(quote: &'a Value, code: &str) -> Option<&'a str> {
+    let entered = |card: &&Value| match card["code"].as_str() {
+        Some(entered) => normalise(entered) == normalise(code),
+        None => card["id"] == code,
+    };
+    quote["cards"].as_array()?.iter().find(entered)?["id"].as_str()
 }
 
 fn of_card<'a>(claims: &'a Map<String, Value>, name: &str, id: &str) -> &'a Value {
@@ -151,9 +172,10 @@ fn balance_after(scenario: &Value, case: &Case, code: &str) -> Option<String> {
     for step in &case.steps {
         match &step.question {
             Question::Quote(quote) => {
-                let entered = quote["cards"].as_array()?.iter().any(|card| card["id"] == code);
-                let left = of_card(&step.claims, "left", code).as_str().and_then(cents);
-                balance = if entered { left } else { Some(given) };
+                balance = match card_of(quote, code) {
+                    Some(id) => of_card(&step.claims, "left", id).as_str().and_then(cents),
+                    None => Some(given),
+                };
             }
             Question::Refund(_) if step.claims.contains_key("error") => {}
             Question::Refund(_) => {

@@ -9,9 +9,9 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::money::Minor;
-use crate::redemption::{Card, Decision, Outcome, Refusal, Request, Room, Share, Status, Tender, Verdict, card_order};
+use crate::redemption::{Card, Decision, Outcome, Refusal, Request, Room, Share, Status, Tender, Verdict, card_order, parts};
 use crate::refund::{RefundRequest, RefundShare};
-use crate::value::is_code;
+use crate::value::{Reject, Step, is_code};
 
 /// A guarantee that an answer broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,10 +51,52 @@ pub fn check_count(expected: usize, found: usize) -> Result<(), Broken> {
     broken("wrong-outcome-count", None, format!("{found} outcomes for {expected} cards"))
 }
 
+/// Steps speak of cards that are there.
+///
+/// # Errors
+/// `bad-index`.
+pub fn check_steps(steps: &[Step], cards: usize) -> Result<(), Broken> {
+    match steps.iter().find_map(|step| step.card.filter(|card| *card >= cards)) {
+        Some(card) => broken("bad-index", None, format!("a step names card {card} of {cards}")),
+        None => Ok(()),
+    }
+}
+
+/// Bytes of a reject's message.
+pub const MESSAGE_BYTES_MAX: usize = 1_024;
+/// Arguments of a reject.
+pub const ARGUMENTS_MAX: usize = 16;
+/// Bytes of one argument, put into words.
+pub const ARGUMENT_BYTES_MAX: usize = 1_024;
+
+/// Shared limits of one answer about this many cards. Every one of them costs the rules time at every card.
+#[must_use]
+pub const fn limits_max(cards: usize) -> usize {
+    16 + 4 * cards
+}
+
+fn check_reject(index: usize, reject: &Reject) -> Result<(), Broken> {
+    if !is_code(&reject.code) {
+        return broken("bad-code", index, format!("`{}` is not a kebab-case code", clip(&reject.code)));
+    }
+    let long = reject.message.len() > MESSAGE_BYTES_MAX
+        || reject.arguments.len() > ARGUMENTS_MAX
+        || reject.arguments.iter().any(|argument| argument.value.text_bytes() > ARGUMENT_BYTES_MAX);
+    if long {
+        let detail = format!(
+            "a reject has at most {MESSAGE_BYTES_MAX} bytes of message and {ARGUMENTS_MAX} arguments of \
+             {ARGUMENT_BYTES_MAX} bytes"
+        );
+        return broken("message-too-long", index, detail);
+    }
+    Ok(())
+}
+
 /// Checks what a condition answered: one verdict for each card, limits that are not negative and point at cards.
 ///
 /// # Errors
-/// `wrong-outcome-count`, `negative-amount`, `bad-index`, `undeclared-limit`, `bad-code`, in that order.
+/// `wrong-outcome-count`, `negative-amount`, `bad-code`, `message-too-long`, `too-many-limits`, `undeclared-limit`,
+/// `bad-index`.
 pub fn check_evaluation(evaluation: &Evaluation, cards: usize, may_limit: bool) -> Result<(), Broken> {
     check_count(cards, evaluation.verdicts.len())?;
     for (index, verdict) in evaluation.verdicts.iter().enumerate() {
@@ -62,11 +104,13 @@ pub fn check_evaluation(evaluation: &Evaluation, cards: usize, may_limit: bool) 
             ConditionVerdict::AcceptUpTo(limit) if limit.is_negative() => {
                 return broken("negative-amount", index, format!("accepted up to {}", limit.get()));
             }
-            ConditionVerdict::Reject(reject) if !is_code(&reject.code) => {
-                return broken("bad-code", index, format!("`{}` is not a kebab-case code", clip(&reject.code)));
-            }
+            ConditionVerdict::Reject(reject) => check_reject(index, reject)?,
             _ => {}
         }
+    }
+    if evaluation.limits.len() > limits_max(cards) {
+        let detail = format!("{} shared limits, at most {} for {cards} cards", evaluation.limits.len(), limits_max(cards));
+        return broken("too-many-limits", None, detail);
     }
     for limit in &evaluation.limits {
         if !may_limit {
@@ -100,7 +144,7 @@ pub struct Evaluation {
     /// What several of them may pay together.
     pub limits: Vec<ConditionLimit>,
     /// Only if explained.
-    pub steps: Vec<crate::value::Step>,
+    pub steps: Vec<Step>,
 }
 
 /// A condition's verdict on one card.
@@ -111,7 +155,7 @@ pub enum ConditionVerdict {
     /// Fine, up to this much of the order.
     AcceptUpTo(Minor),
     /// Not fine.
-    Reject(crate::value::Reject),
+    Reject(Reject),
 }
 
 /// A condition's shared limit.
@@ -131,6 +175,7 @@ pub struct ConditionLimit {
 /// The first [`Broken`] guarantee: `wrong-outcome-count`; for each card in the order of use the checks of this file.
 pub fn check_decision(request: &Request, decision: &Decision) -> Result<(), Broken> {
     check_count(request.cards.len(), decision.shares.len())?;
+    check_steps(&decision.steps, request.cards.len())?;
     let mut room = Room::of(request);
     let mut limits: Vec<Minor> = request.limits.iter().map(|limit| limit.limit).collect();
     let mut used = 0_u32;
@@ -231,6 +276,10 @@ pub(crate) fn check_usable(request: &Request, index: usize, card: &Card) -> Resu
     }
     if programme.is_none_or(|programme| !programme.enabled) {
         return broken("wrong-state-used", index, "the card's programme is switched off");
+    }
+    let payable = programme.map_or(0, |programme| programme.payable);
+    if request.lines.is_none() && (payable & parts::ALL) | parts::GIFT_CARD != parts::ALL {
+        return broken("wrong-part-paid", index, "a bare total does not say what the card may not pay for");
     }
     if card.tender == Tender::NoRate {
         return broken("no-rate-used", index, "another currency, and no recorded rate");

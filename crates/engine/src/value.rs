@@ -35,6 +35,18 @@ impl Value {
     }
 }
 
+impl Value {
+    /// Bytes of its texts, as far as it has any.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Texts(texts) => texts.iter().map(|text| text.len() + 2).sum(),
+            Self::Flag(_) | Self::Integer(_) | Self::Money(_) => 0,
+        }
+    }
+}
+
 /// A value with its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Named {
@@ -43,6 +55,9 @@ pub struct Named {
     /// The value.
     pub value: Value,
 }
+
+/// Past this many bytes a message takes in no more arguments.
+pub const TEXT_BYTES_MAX: usize = 4_096;
 
 /// Why something was turned down. Mirrors `reject` of the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,13 +77,17 @@ impl Reject {
         Self { code: code.to_string(), message: message.to_string(), arguments: Vec::new() }
     }
 
-    /// The message with its arguments put in. A placeholder without an argument stays as it stands.
+    /// The message with its arguments put in; cut at [`TEXT_BYTES_MAX`], since a message may name an argument many
+    /// times. A placeholder without an argument stays as it stands.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::with_capacity(self.message.len());
         let mut rest = self.message.as_str();
         while let Some((before, after)) = rest.split_once('{') {
             text.push_str(before);
+            if text.len() > TEXT_BYTES_MAX {
+                return text;
+            }
             let found = after.split_once('}').and_then(|(name, tail)| {
                 self.arguments.iter().find(|argument| argument.name == name).map(|argument| (argument, tail))
             });

@@ -12,8 +12,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use giftcard::schema::{Document, schema, schemas};
-use giftcard::{PluginsError, Shelf, Till};
-use giftcard_host::{Host, HostConfig};
+use giftcard::{PluginsError, Shelf, Till, without_number};
+use giftcard_host::{Host, HostConfig, HostError};
 
 use terminal::{Failure, Terminal};
 
@@ -45,8 +45,8 @@ struct Loading {
     /// component replaces the rules
     #[arg(long, global = true, value_name = "DIR")]
     plugins: Option<PathBuf>,
-    /// Keep compiled components in this folder, which nobody else may write to [default: `giftcard` in the user's
-    /// cache folder]
+    /// Keep compiled components in this folder, which is made if it is missing; one that cannot be used, or that others
+    /// can write to, is refused [default: `giftcard` in the user's cache folder, done without where it cannot be used]
     #[arg(long, global = true, value_name = "DIR", env = "GIFTCARD_CACHE")]
     cache: Option<PathBuf>,
     /// Compile components anew
@@ -99,6 +99,9 @@ struct QuoteArguments {
 struct RefundArguments {
     #[command(flatten)]
     documents: DocumentArguments,
+    /// Show how the rules came to it
+    #[arg(long)]
+    explain: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -149,9 +152,9 @@ fn dispatch(loading: &Loading, command: Command, terminal: &mut Terminal) -> Res
             let till = Till::new(shelf(loading)?.1.into_rulebook());
             run::documents(&documents, &run::Quotes { till: &till, explain }, terminal)
         }
-        Command::Refund(RefundArguments { documents }) => {
+        Command::Refund(RefundArguments { documents, explain }) => {
             let till = Till::new(shelf(loading)?.1.into_rulebook());
-            run::documents(&documents, &run::Refunds { till: &till }, terminal)
+            run::documents(&documents, &run::Refunds { till: &till, explain }, terminal)
         }
         Command::Plugin(command) => {
             let (host, shelf) = shelf(loading)?;
@@ -166,8 +169,7 @@ fn dispatch(loading: &Loading, command: Command, terminal: &mut Terminal) -> Res
 }
 
 fn shelf(loading: &Loading) -> Result<(Host, Shelf), Failure> {
-    let config = HostConfig { cache: cache(loading), ..HostConfig::default() };
-    let host = Host::new(config).map_err(|error| Failure::refused("host", error.to_string()))?;
+    let host = host(loading).map_err(|error| Failure::refused("host", without_number(&error.to_string())))?;
     let mut shelf = Shelf::standard(&host).map_err(|error| {
         let error = PluginsError::from(error);
         Failure::rule(error.code(), error.to_string())
@@ -178,16 +180,20 @@ fn shelf(loading: &Loading) -> Result<(Host, Shelf), Failure> {
     Ok((host, shelf))
 }
 
-/// The folder for compiled components. Without one that was asked for nothing works; without the usual one everything
-/// only starts more slowly.
-fn cache(loading: &Loading) -> Option<PathBuf> {
+/// A host that keeps compiled components. A folder that was asked for must be usable, or the command is refused; where
+/// the usual one cannot be used, everything is compiled at each start.
+fn host(loading: &Loading) -> Result<Host, HostError> {
+    let config = HostConfig::default();
     if loading.no_cache {
-        return None;
+        return Host::new(config);
     }
-    loading.cache.clone().or_else(|| {
-        let folder = user_cache()?.join("giftcard");
-        std::fs::create_dir_all(&folder).is_ok().then_some(folder)
-    })
+    match loading.cache.clone().or_else(|| Some(user_cache()?.join("giftcard"))) {
+        None => Host::new(config),
+        Some(folder) => match Host::new(HostConfig { cache: Some(folder), ..config.clone() }) {
+            Err(HostError::Cache { .. }) if loading.cache.is_none() => Host::new(config),
+            made => made,
+        },
+    }
 }
 
 fn user_cache() -> Option<PathBuf> {

@@ -1,6 +1,8 @@
 //! What the outside says, as JSON, and how it becomes what the engine works on. Every error names the JSON path, what
 //! was wrong and what would be right. Must not know a clock, a file or how a rule is run.
 
+pub mod bounds;
+
 mod cards;
 mod leaf;
 mod order;
@@ -18,7 +20,8 @@ use giftcard_engine::moment::InstantMs;
 use giftcard_host::{Facts, Rulebook};
 
 pub use leaf::{
-    Amount, Attribute, CardCode, CurrencyCode, DayOrInstant, Instant, MinimumOrderInput, Quantity, RateText,
+    Amount, Attribute, CardCode, CurrencyCode, DayOrInstant, Instant, MinimumOrderInput, PositiveAmount, Quantity,
+    RateText,
 };
 pub use refund::{RefundOrder, Tender};
 pub use shape::{
@@ -55,6 +58,8 @@ pub enum InputErrorKind {
     MissingField,
     /// A string where a number should be, and the like.
     WrongType,
+    /// More than [`bounds`] allows.
+    TooLarge,
     /// Not an amount of its currency.
     InvalidAmount,
     /// Not a currency of ISO 4217.
@@ -83,6 +88,7 @@ impl InputErrorKind {
             Self::UnknownField => "unknown-field",
             Self::MissingField => "missing-field",
             Self::WrongType => "wrong-type",
+            Self::TooLarge => "too-large",
             Self::InvalidAmount => "invalid-amount",
             Self::UnknownCurrency => "unknown-currency",
             Self::InvalidValue => "invalid-value",
@@ -133,6 +139,7 @@ impl From<Flaw> for InputError {
             FlawKind::MissingField => InputErrorKind::MissingField,
             FlawKind::WrongShape => InputErrorKind::WrongType,
             FlawKind::UnknownValue => InputErrorKind::InvalidValue,
+            FlawKind::TooLarge => InputErrorKind::TooLarge,
         };
         let problem = match flaw.path.is_empty() && flaw.kind != FlawKind::Malformed {
             true => format!("the document {}", flaw.problem),
@@ -190,6 +197,7 @@ impl Plugins for Rulebook {
 /// # Errors
 /// See [`InputErrorKind`].
 pub fn read_quote(text: &str, plugins: &dyn Plugins, now: InstantMs) -> Result<QuoteRequest, InputError> {
+    bounds::check_document(text)?;
     let input: QuoteInput = crate::json::read(text)?;
     quote_request(&input, plugins, now)
 }
@@ -217,6 +225,7 @@ pub fn quote_request(input: &QuoteInput, plugins: &dyn Plugins, now: InstantMs) 
 /// # Errors
 /// See [`InputErrorKind`].
 pub fn read_refund(text: &str) -> Result<RefundOrder, InputError> {
+    bounds::check_document(text)?;
     let input: RefundInput = crate::json::read(text)?;
     refund::refund_order(&input)
 }

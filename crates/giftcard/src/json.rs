@@ -29,6 +29,7 @@ pub(crate) enum FlawKind {
     MissingField,
     WrongShape,
     UnknownValue,
+    TooLarge,
 }
 
 /// Reads one document.
@@ -213,11 +214,19 @@ impl de::Error for Shape {
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::invalid_type(found, expected)
+        match found {
+            Unexpected::Str(text) => {
+                let found = if text.is_empty() { "empty".to_string() } else { found_text(found) };
+                let problem = format!("is {found}; it must be {}", expected_text(expected));
+                Self { kind: FlawKind::UnknownValue, field: None, problem }
+            }
+            _ => Self::invalid_type(found, expected),
+        }
     }
 
+    /// `expected` says of what, and how much is allowed.
     fn invalid_length(length: usize, expected: &dyn de::Expected) -> Self {
-        Self::wrong(format!("has {length} items; it must be {}", expected_text(expected)))
+        Self { kind: FlawKind::TooLarge, field: None, problem: format!("has {length} {expected}") }
     }
 
     fn unknown_variant(found: &str, known: &'static [&'static str]) -> Self {

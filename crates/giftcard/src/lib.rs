@@ -21,9 +21,11 @@ pub mod input;
 pub mod output;
 pub mod schema;
 
+mod files;
 mod json;
 mod plugins;
 mod till;
 
+pub use files::{file_problem, without_number};
 pub use plugins::{Entry, Origin, PluginsError, Shelf, standard_rulebook};
 pub use till::{Till, TillError};

@@ -12,7 +12,7 @@ pub use plugin::{ChoiceOutput, PluginOutput, RejectCodeOutput, SettingOutput};
 pub use quote::{
     CardOutcomeOutput, CardOutput, ConditionOutput, FailureOutput, QuoteOutput, StepOutput, TreatmentOutput,
 };
-pub use refund::{RefundOutput, RefundShareOutput, TenderOutput};
+pub use refund::{RefundOutput, RefundShareOutput, RefundStepOutput, TenderOutput};
 
 use giftcard_host::CallRecord;
 

@@ -8,6 +8,8 @@ use giftcard_host::{Component, Facts, Host, LoadError, Rulebook, Rules};
 use semver::Version;
 use thiserror::Error;
 
+use crate::files::without_number;
+
 /// A component inside the binary.
 struct Embedded {
     name: &'static str,
@@ -56,7 +58,7 @@ pub enum Origin {
 #[derive(Debug, Error)]
 pub enum PluginsError {
     /// The folder, or a file of it, cannot be read.
-    #[error("`{}` cannot be read: {source}", .path.display())]
+    #[error("`{}` cannot be read: {}", .path.display(), without_number(&source.to_string()))]
     Unreadable {
         /// The folder.
         path: PathBuf,

@@ -122,14 +122,14 @@ impl Till {
         }
     }
 
-    /// Where the refund in `document` goes.
+    /// Where the refund in `document` goes, and how the rules came to that if `explain`.
     ///
     /// # Errors
     /// As [`Self::quote`].
-    pub fn refund(&self, document: &str) -> Result<RefundOutput, TillError> {
+    pub fn refund(&self, document: &str, explain: bool) -> Result<RefundOutput, TillError> {
         let order = read_refund(document)?;
-        match self.rulebook.refund(&order.request) {
-            Ok(refunded) => Ok(RefundOutput::of(&order, refunded)),
+        match self.rulebook.refund(&order.request, explain) {
+            Ok(refunded) => Ok(RefundOutput::of(&order, refunded, explain)),
             Err(RefundError::Rules(error)) => Err(TillError::from(&*error)),
             Err(RefundError::Refused(refused)) => {
                 Err(InputError::here(InputErrorKind::Inconsistent, refused.to_string()).into())

@@ -1,30 +1,43 @@
 //! Guest SDK: a gift card condition is one small file.
 //!
 //! ```
+//! //! Cards may pay on some days of the week only.
+//!
 //! use giftcard_plugin::prelude::*;
 //!
-//! /// Cards may pay on some days of the week only.
 //! struct Weekdays;
+//!
+//! const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+//! const WRONG_DAY: &str = "the card can be used only on: {days}";
 //!
 //! impl Condition for Weekdays {
 //!     fn describe() -> Description {
 //!         describe("weekdays", "1.0.0", "Weekdays", "Cards may pay on some days of the week only.")
-//!             .setting(integer("last-day", "Last day", "1 Monday to 7 Sunday.").range(1, 7).default_integer(5))
-//!             .reject("wrong-day", "the card can be used until day {last} of the week")
+//!             .setting(choices("days", "Days", "Cards may pay on these.", &DAYS.map(|day| (day, day))).required())
+//!             .reject("wrong-day", WRONG_DAY)
 //!     }
 //!
 //!     fn evaluate(request: &Request, settings: &Settings, trace: &mut Trace) -> Result<Evaluation, Failure> {
-//!         let (today, last) = (i64::from(request.now.weekday), settings.integer("last-day")?);
-//!         trace.order("day of the week", today <= last, today, format!("at most {last}"));
-//!         if today <= last {
+//!         let (today, days) = (DAYS[usize::from(request.now.weekday) - 1], settings.texts("days")?);
+//!         let passed = days.iter().any(|day| day == today);
+//!         trace.order("day of the week", passed, today, days.join(", "));
+//!         if passed {
 //!             return Ok(accept_all(request));
 //!         }
-//!         Ok(reject_all(request, reject("wrong-day", "the card can be used until day {last} of the week").integer("last", last)))
+//!         Ok(reject_all(request, reject("wrong-day", WRONG_DAY).texts("days", days)))
 //!     }
 //! }
 //!
 //! giftcard_plugin::export_condition!(Weekdays);
-//! # fn main() {}
+//! #
+//! # fn main() {
+//! #     use giftcard_plugin::testing;
+//! #     let thursday = testing::request(testing::order(1000));
+//! #     let settings = |days: Value| testing::settings::<Weekdays>(&[("days", days)]);
+//! #     let told = |days: Value| testing::message::<Weekdays>(&thursday, &settings(days));
+//! #     assert_eq!(told(["Thursday"].into()), "");
+//! #     assert_eq!(told(["Monday", "Friday"].into()), "the card can be used only on: Monday, Friday");
+//! # }
 //! ```
 //!
 //! Build it as a `cdylib` for `wasm32-unknown-unknown`. There is no clock, no randomness, no file and no network: all
@@ -71,7 +84,7 @@ pub mod prelude {
     pub use crate::date::{parse_time, show_time};
     pub use crate::money::{Rounding, convert, order_money, show_percent, show_quantity};
     pub use crate::settings::{BadSetting, Settings};
-    pub use crate::text::{compare_texts, same_text};
+    pub use crate::text::{compare_texts, first_few, same_text};
     pub use crate::trace::Trace;
     pub use crate::types::*;
 }

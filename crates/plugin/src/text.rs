@@ -1,6 +1,10 @@
-//! Comparing texts while upper and lower case count as the same, without building new texts. Must not know a language.
+//! Comparing texts while upper and lower case count as the same, without building new texts, and listing them for
+//! people. Must not know a language.
 
 use core::cmp::Ordering;
+
+/// Most texts that a message or a step lists.
+const LISTED_MAX: usize = 10;
 
 /// Whether two texts are the same but for case.
 #[must_use]
@@ -19,9 +23,26 @@ pub fn compare_texts(a: &str, b: &str) -> Ordering {
     a.chars().flat_map(char::to_lowercase).cmp(b.chars().flat_map(char::to_lowercase))
 }
 
+/// The first ten, then "..." for the others: for a message or a step.
+#[must_use]
+pub fn first_few<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut texts = texts.into_iter();
+    let mut few: Vec<&str> = texts.by_ref().take(LISTED_MAX).collect();
+    few.extend(texts.next().map(|_| "..."));
+    few
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lists_end_in_dots() {
+        let letters = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+        for (count, expected) in [(0, ""), (1, "a"), (10, "abcdefghij"), (11, "abcdefghij..."), (12, "abcdefghij...")] {
+            assert_eq!(first_few(letters[..count].iter().copied()).concat(), expected);
+        }
+    }
 
     #[test]
     fn case_does_not_count_in_any_script() {

@@ -7,13 +7,12 @@ use giftcard_plugin::prelude::*;
 
 struct CartContents;
 
-const MISSING: &str = "the cart must contain {match} of: {wanted}";
+const MISSING: &str = "the cart must contain: {wanted}";
+const MISSING_ANY: &str = "the cart must contain at least one of: {wanted}";
 const FORBIDDEN: &str = "the cart must not contain: {found}";
-const TOO_FEW: &str = "the cart must contain at least {needed} of what the card is for, not {quantity}";
-const TOO_LITTLE: &str = "what the card is for must come to at least {needed}";
-
-/// Most values that a message lists.
-const LISTED_MAX: usize = 10;
+const TOO_FEW: &str =
+    "the cart contains {quantity} of the products that the card is for; at least {needed} must be in it";
+const TOO_LITTLE: &str = "the products that the card is for must come to at least {needed}";
 
 impl Condition for CartContents {
     fn describe() -> Description {
@@ -129,7 +128,8 @@ impl Cart<'_> {
             }
             (false, _) => {
                 let listed = self.wanted.names((mode == "all").then_some(false));
-                Some(reject("not-in-cart", MISSING).text("match", mode).texts("wanted", &listed))
+                let message = if mode == "all" || listed.len() == 1 { MISSING } else { MISSING_ANY };
+                Some(reject("not-in-cart", message).texts("wanted", &listed))
             }
         }
     }
@@ -184,11 +184,7 @@ impl<'a> Wanted<'a> {
             picked.sort_unstable_by_key(|entry| entry.place);
             names.extend(picked.into_iter().map(|entry| entry.text));
         }
-        if names.len() > LISTED_MAX {
-            names.truncate(LISTED_MAX);
-            names.push("...");
-        }
-        names
+        first_few(names)
     }
 }
 
@@ -318,20 +314,21 @@ mod tests {
     fn shoppers_are_told_what_in_their_words() {
         let many = ["j", "i", "h", "g", "f", "e", "d", "c", "b", "a", "k"];
         for (settings, expected) in [
-            (vec![("tags", ["blue"].into())], "the cart must contain any of: blue"),
+            (vec![("tags", ["blue"].into())], "the cart must contain: blue"),
+            (vec![("tags", ["blue", "green"].into())], "the cart must contain at least one of: blue, green"),
             (
                 vec![("match", "all".into()), ("categories", ["shoes", "Hats", "Coats"].into())],
-                "the cart must contain all of: Hats, Coats",
+                "the cart must contain: Hats, Coats",
             ),
             (vec![("match", "none".into()), ("categories", ["sale"].into())], "the cart must not contain: sale"),
-            (vec![("tags", many.into())], "the cart must contain any of: j, i, h, g, f, e, d, c, b, a, ..."),
+            (vec![("tags", many.into())], "the cart must contain at least one of: j, i, h, g, f, e, d, c, b, a, ..."),
             (
                 vec![("tags", ["red"].into()), ("quantity", 2000.into())],
-                "the cart must contain at least 2 of what the card is for, not 1.5",
+                "the cart contains 1.5 of the products that the card is for; at least 2 must be in it",
             ),
             (
                 vec![("tags", ["red"].into()), ("amount", testing::amount(10_000, "PLN").into())],
-                "what the card is for must come to at least 33.34 USD",
+                "the products that the card is for must come to at least 33.34 USD",
             ),
         ] {
             let settings = testing::settings::<CartContents>(&settings);

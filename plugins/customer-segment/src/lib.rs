@@ -9,7 +9,7 @@ const UNKNOWN: &str = "sign in first: the card is for certain customers only";
 const WRONG_ROLE: &str = "the card is for certain customers only";
 const WRONG_SEGMENT: &str = "the card is for certain groups of customers only";
 const NOT_FIRST: &str = "the card is for the first order only";
-const TOO_FEW: &str = "the card can be used after {needed} earlier orders";
+const TOO_FEW: &str = "earlier orders needed to use the card: {needed}";
 const TOO_LITTLE: &str = "the card can be used once earlier orders come to {needed}";
 
 impl Condition for CustomerSegment {
@@ -244,7 +244,7 @@ mod tests {
     fn shoppers_are_told_what_is_missing_but_no_group() {
         for (setting, expected) in [
             (("roles", ["staff"].into()), "the card is for certain customers only"),
-            (("orders-at-least", 4.into()), "the card can be used after 4 earlier orders"),
+            (("orders-at-least", 4.into()), "earlier orders needed to use the card: 4"),
             (
                 ("spent-at-least", testing::amount(30_000, "PLN").into()),
                 "the card can be used once earlier orders come to 100.00 USD",
@@ -253,6 +253,9 @@ mod tests {
             let settings = testing::settings::<CustomerSegment>(&[setting]);
             assert_eq!(testing::message::<CustomerSegment>(&request(Some(known())), &settings), expected);
         }
+        let newcomer = request(Some(Customer { orders: Some(0), ..known() }));
+        let one = testing::settings::<CustomerSegment>(&[("orders-at-least", 1.into())]);
+        assert_eq!(testing::message::<CustomerSegment>(&newcomer, &one), "earlier orders needed to use the card: 1");
     }
 
     #[test]

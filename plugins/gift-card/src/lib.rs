@@ -16,7 +16,7 @@ use bindings::exports::giftcard::rules::redemption::{self as wit, Guest as Redem
 use bindings::giftcard::rules::types::{Failure, Named, Step};
 use giftcard_engine::money::{Minor, MoneyError, Ratio};
 use giftcard_engine::redemption as engine;
-use giftcard_engine::refund::{Payment, RefundRequest, refund};
+use giftcard_engine::refund::{Payment, RefundRequest, explain_refund, refund};
 
 struct GiftCard;
 
@@ -53,15 +53,21 @@ impl Redemption for GiftCard {
         Ok(decision_to_wit(decision))
     }
 
-    fn refund(request: wit::RefundRequest, _: Vec<Named>) -> Result<Vec<wit::RefundShare>, Failure> {
+    fn refund(request: wit::RefundRequest, _: Vec<Named>, explain: bool) -> Result<wit::RefundDecision, Failure> {
         let request = refund_from_wit(&request).map_err(|error| failure(&error.to_string()))?;
-        let shares = refund(&request)
-            .map_err(|refused| Failure { code: refused.code().to_string(), message: refused.to_string() })?;
+        let shares = refund(&request).map_err(|refused| Failure {
+            code: refused.code().to_string(),
+            message: refused.to_string(),
+        })?;
+        let steps = if explain { explain_refund(&request, &shares) } else { Vec::new() };
         let share = |share: giftcard_engine::refund::RefundShare| wit::RefundShare {
             applied: share.applied.get(),
             taken: share.taken.get(),
         };
-        Ok(shares.into_iter().map(share).collect())
+        Ok(wit::RefundDecision {
+            shares: shares.into_iter().map(share).collect(),
+            steps: steps.into_iter().map(step_to_wit).collect(),
+        })
     }
 }
 
@@ -184,16 +190,19 @@ fn decision_to_wit(decision: engine::Decision) -> wit::Decision {
         taken: share.taken.get(),
         left: share.left.get(),
     };
-    let step = |step: giftcard_engine::value::Step| Step {
+    wit::Decision {
+        shares: decision.shares.into_iter().map(share).collect(),
+        steps: decision.steps.into_iter().map(step_to_wit).collect(),
+    }
+}
+
+fn step_to_wit(step: giftcard_engine::value::Step) -> Step {
+    Step {
         card: step.card.map(|card| card as u32),
         check: step.check,
         passed: step.passed,
         seen: step.seen,
         needed: step.needed,
-    };
-    wit::Decision {
-        shares: decision.shares.into_iter().map(share).collect(),
-        steps: decision.steps.into_iter().map(step).collect(),
     }
 }
 
@@ -208,6 +217,7 @@ fn refund_from_wit(request: &wit::RefundRequest) -> Result<RefundRequest, MoneyE
     };
     Ok(RefundRequest {
         amount: Minor::new(request.amount)?,
+        exponent: request.exponent,
         payments: request.payments.iter().map(payment).collect::<Result<_, _>>()?,
     })
 }

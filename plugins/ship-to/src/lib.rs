@@ -1,9 +1,14 @@
 //! Condition: where the order is shipped or billed to. An area is made of countries, regions and postal codes; cards
 //! may pay inside it or, when it is blocked, outside it.
 
+mod area;
+mod postal_code;
+
 use std::fmt;
 
+use area::{Area, Standing, given, is_country, split_region};
 use giftcard_plugin::prelude::*;
+use postal_code::Pattern;
 
 struct ShipTo;
 
@@ -27,15 +32,24 @@ impl Condition for ShipTo {
             "Shipping or billing area",
             "The order must, or must not, go to certain countries, regions or postal codes.",
         )
-        .setting(choice("address", "Address", "Which address counts.", &addresses).default_text("ship-to"))
+        .setting(
+            choice(
+                "address",
+                "Address",
+                "Which address counts. With an area that the order must not be in, it cannot be `either`.",
+                &addresses,
+            )
+            .default_text("ship-to"),
+        )
         .setting(choice("mode", "Rule", "What is asked of the address.", &modes).default_text("allow"))
         .setting(texts("countries", "Countries", "Two letters each, such as US (ISO 3166-1).").items_max(250))
         .setting(
             texts(
                 "regions",
                 "Regions",
-                "Such as US-CA, or CA for that region in every listed country. A country with listed regions does not \
-                 count as a whole.",
+                "Such as US-CA, or CA for that region in every listed country. Where addresses may have names instead \
+                 of codes, list both: US-CA and US-California. A country with listed regions does not count as \
+                 a whole.",
             )
             .items_max(1000),
         )
@@ -58,12 +72,17 @@ impl Condition for ShipTo {
         let (countries, regions) = (settings.texts("countries")?, settings.texts("regions")?);
         let codes = settings.texts("postal-codes")?;
         let mut problems = Vec::new();
+        if settings.maybe_text("mode")? == Some("block") && settings.maybe_text("address")? == Some("either") {
+            let message = "cannot be `either` where `mode` is `block`: one address outside the area would be enough to \
+                           get round it; write `both`, so that neither may be in the area";
+            problems.push(problem("address", message));
+        }
         if countries.is_empty() && regions.is_empty() && codes.is_empty() {
             problems.push(problem("countries", "name at least one country, region or postal code"));
         }
         for country in countries {
             let code = country.trim();
-            if code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+            if !is_country(code) {
                 let message = format!("`{country}` is no country code; write two letters, such as `DE`");
                 problems.push(problem("countries", message));
             } else if same_text(code, "UK") {
@@ -77,11 +96,8 @@ impl Condition for ShipTo {
                 problems.push(problem("regions", message));
             }
         }
-        for code in codes {
-            if let Err(wrong) = Pattern::parse(code) {
-                problems.push(problem("postal-codes", format!("`{code}` {wrong}")));
-            }
-        }
+        let wrong = |code: &String| Pattern::parse(code).err().map(|wrong| format!("`{code}` {wrong}"));
+        problems.extend(codes.iter().filter_map(wrong).map(|wrong| problem("postal-codes", wrong)));
         report(problems)
     }
 
@@ -119,17 +135,6 @@ impl Condition for ShipTo {
 
 giftcard_plugin::export_condition!(ShipTo);
 
-/// Where an address lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    Inside,
-    Outside,
-    /// The address lacks a part that the answer hangs on.
-    Without(&'static str),
-    /// There is no address.
-    Missing,
-}
-
 fn refusal(standing: Standing) -> Reject {
     match standing {
         Standing::Missing => reject("address-missing", MISSING),
@@ -137,170 +142,6 @@ fn refusal(standing: Standing) -> Reject {
         Standing::Outside => reject("area-not-served", NOT_SERVED),
         Standing::Inside => reject("area-blocked", BLOCKED),
     }
-}
-
-struct Area<'a> {
-    countries: &'a [String],
-    regions: &'a [String],
-    codes: &'a [String],
-    patterns: Vec<Pattern<'a>>,
-}
-
-impl<'a> Area<'a> {
-    fn of(settings: &'a Settings) -> Result<Self, Failure> {
-        let codes = settings.texts("postal-codes")?;
-        let pattern = |code: &'a String| {
-            Pattern::parse(code).map_err(|wrong| failure("bad-setting", format!("`postal-codes`: `{code}` {wrong}")))
-        };
-        Ok(Self {
-            countries: settings.texts("countries")?,
-            regions: settings.texts("regions")?,
-            codes,
-            patterns: codes.iter().map(pattern).collect::<Result<_, _>>()?,
-        })
-    }
-
-    fn standing(&self, address: &Address) -> Standing {
-        match (self.place(address), self.code(address)) {
-            (Standing::Outside, _) | (_, Standing::Outside) => Standing::Outside,
-            (Standing::Inside, code) => code,
-            (place, _) => place,
-        }
-    }
-
-    /// By country and region alone.
-    fn place(&self, address: &Address) -> Standing {
-        let country = address.country.trim();
-        if self.countries.is_empty() && self.regions.is_empty() {
-            return Standing::Inside;
-        }
-        if country.is_empty() {
-            return Standing::Without("country");
-        }
-        let listed = self.countries.iter().any(|listed| same_text(listed.trim(), country));
-        let narrowing = |region: &'a String| match split_region(region) {
-            (Some(of), name) => same_text(of, country).then_some(name),
-            (None, name) => (listed || self.countries.is_empty()).then_some(name),
-        };
-        let mut names = self.regions.iter().filter_map(narrowing).peekable();
-        if names.peek().is_none() {
-            return if listed { Standing::Inside } else { Standing::Outside };
-        }
-        let Some(region) = given(address.region.as_deref()) else { return Standing::Without("region") };
-        // Some platforms write the country into the region.
-        let (of, name) = split_region(region);
-        let name = if of.is_some_and(|of| same_text(of, country)) { name } else { region };
-        if names.any(|wanted| same_text(wanted, name)) { Standing::Inside } else { Standing::Outside }
-    }
-
-    /// By postal code alone.
-    fn code(&self, address: &Address) -> Standing {
-        if self.patterns.is_empty() {
-            return Standing::Inside;
-        }
-        let Some(code) = given(address.postal_code.as_deref()) else { return Standing::Without("postal code") };
-        match self.patterns.iter().any(|pattern| pattern.matches(code)) {
-            true => Standing::Inside,
-            false => Standing::Outside,
-        }
-    }
-}
-
-impl fmt::Display for Area<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the area of")?;
-        let lists = [("countries", self.countries), ("regions", self.regions), ("postal codes", self.codes)];
-        for (label, texts) in lists.into_iter().filter(|(_, texts)| !texts.is_empty()) {
-            let more = if texts.len() > 10 { ", ..." } else { "" };
-            write!(f, " {label} {}{more}", texts[..texts.len().min(10)].join(", "))?;
-        }
-        Ok(())
-    }
-}
-
-/// A way to write postal codes. Spaces and case never count.
-enum Pattern<'a> {
-    Exact(&'a str),
-    Prefix(&'a str),
-    /// Both ends belong to it; digits only, equally many.
-    Range(&'a str, &'a str),
-}
-
-impl<'a> Pattern<'a> {
-    /// Or what is wrong with it.
-    fn parse(text: &'a str) -> Result<Self, &'static str> {
-        let (code, open) = match text.trim().strip_suffix('*') {
-            Some(code) => (code, true),
-            None => (text, false),
-        };
-        if plain(code).next().is_none() {
-            return Err("is empty; write a postal code such as `10115`, `SW1*` or `10000-19999`");
-        }
-        if !plain(code).all(|char| char.is_ascii_alphanumeric() || char == '-') {
-            return Err("is no postal code; write letters, digits, spaces and dashes, and `*` only at the end");
-        }
-        if open {
-            return Ok(Self::Prefix(code));
-        }
-        let ends = code.split_once('-').filter(|(from, to)| is_number(from) && is_number(to));
-        let Some((from, to)) = ends else { return Ok(Self::Exact(code)) };
-        match (plain(from).count(), plain(to).count()) {
-            (from_count, to_count) if from_count == to_count => match plain(from).gt(plain(to)) {
-                true => Err("begins after its end; write the lower postal code first"),
-                false => Ok(Self::Range(from, to)),
-            },
-            // Postal codes that are written with a dash, as in 00-950, 100-0001, 1000-205, 01310-100 and 94105-1234.
-            (2, 3) | (3, 2 | 4) | (4, 3) | (5, 3 | 4) => Ok(Self::Exact(code)),
-            _ => Err("has ends of different length; write both with as many digits, such as `01000-19999`"),
-        }
-    }
-
-    /// What stands before a dash counts as a postal code as well: 94105-1234 lies in 94105.
-    fn matches(&self, code: &str) -> bool {
-        let head = code.split_once('-').map_or(code, |(head, _)| head);
-        match self {
-            Self::Exact(exact) => plain(exact).eq(plain(code)) || plain(exact).eq(plain(head)),
-            Self::Prefix(prefix) => {
-                let mut code = plain(code);
-                plain(prefix).all(|char| code.next() == Some(char))
-            }
-            Self::Range(from, to) => {
-                let same_length = plain(from).count() == plain(head).count();
-                same_length && is_number(head) && plain(from).le(plain(head)) && plain(head).le(plain(to))
-            }
-        }
-    }
-}
-
-/// Without spaces, in upper case.
-fn plain(code: &str) -> impl Iterator<Item = char> {
-    code.chars().filter(|char| !char.is_whitespace()).map(|char| char.to_ascii_uppercase())
-}
-
-/// Digits only, at least one.
-fn is_number(code: &str) -> bool {
-    plain(code).next().is_some() && plain(code).all(|char| char.is_ascii_digit())
-}
-
-/// "US-CA" as its country and the region there; a region alone has no country. A name such as "Al-Qahira" is a region
-/// alone: before the dash stand two capitals, or after it at most three letters or digits.
-fn split_region(region: &str) -> (Option<&str>, &str) {
-    let region = region.trim();
-    match region.split_once('-') {
-        Some((country, name))
-            if country.len() == 2
-                && country.bytes().all(|byte| byte.is_ascii_alphabetic())
-                && (country.bytes().all(|byte| byte.is_ascii_uppercase()) || name.len() <= 3) =>
-        {
-            (Some(country), name.trim())
-        }
-        _ => (None, region),
-    }
-}
-
-/// A blank part of an address is none.
-fn given(part: Option<&str>) -> Option<&str> {
-    part.map(str::trim).filter(|part| !part.is_empty())
 }
 
 fn show_address(address: Option<&Address>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -365,30 +206,54 @@ mod tests {
     }
 
     #[test]
-    fn postal_codes_match_exactly_by_prefix_or_within_a_range() {
-        for (pattern, code, matches) in [
-            ("10115", "10115", true),
-            ("10115", "101 15", true),
-            ("sw1a 1aa", "SW1A1AA", true),
-            ("10115", "10116", false),
-            ("94105", "94105-1234", true),
-            ("00-950", "00-950", true),
-            ("00-950", "00-951", false),
-            ("SW1*", "sw1a 1aa", true),
-            ("SW 1*", "SW2A 1AA", false),
-            ("SW1*", "SW", false),
-            ("10000-19999", "10000", true),
-            ("10000 - 19999", "19999", true),
-            ("10000-19999", "09999", false),
-            ("10000-19999", "20000", false),
-            ("10000-19999", "1000", false),
-            ("10000-19999", "1000a", false),
-            ("94000-94999", "94105-1234", true),
-            ("10000-10000", "10000", true),
-            ("10000-19999", "äöü–", false),
+    fn a_platforms_own_name_of_a_region_is_not_taken_for_another_region() {
+        let with_name = |country: &str, region: &str| {
+            let region = Some(region.to_string());
+            Order { ship_to: Some(Address { region, ..testing::address(country) }), ..testing::order(0) }
+        };
+        let incomplete = "reject address-incomplete";
+        for (mode, regions, country, region, expected) in [
+            ("allow", vec!["US-CA"], "US", "California", incomplete),
+            ("allow", vec!["US-CA"], "US", "US-California", incomplete),
+            ("allow", vec!["US-CA"], "US", "カリフォルニア", incomplete),
+            ("allow", vec!["US-CA"], "DE", "Bayern", "reject area-not-served"),
+            ("allow", vec!["US-CA"], "US", "NY", "reject area-not-served"),
+            ("allow", vec!["GB-SCT"], "GB", "ENG", "reject area-not-served"),
+            ("allow", vec!["US-CA", "US-California"], "US", "california", "accept"),
+            ("allow", vec!["US-CA", "US-California"], "US", "CA", "accept"),
+            ("allow", vec!["US-CA", "US-California"], "US", "NY", "reject area-not-served"),
+            ("block", vec!["US-HI"], "US", "Hawaii", incomplete),
+            ("block", vec!["US-HI", "US-Hawaii"], "US", "Hawaii", "reject area-blocked"),
+            ("block", vec!["US-HI"], "DE", "Bayern", "accept"),
         ] {
-            let pattern = Pattern::parse(pattern).unwrap_or_else(|wrong| panic!("`{pattern}` {wrong}"));
-            assert_eq!(pattern.matches(code), matches, "{code}");
+            let regions = Value::Texts(regions.into_iter().map(str::to_string).collect());
+            let settings = testing::settings::<ShipTo>(&[("mode", mode.into()), ("regions", regions)]);
+            let request = testing::request(with_name(country, region));
+            assert_eq!(testing::answer::<ShipTo>(&request, &settings), expected, "{mode} {country} {region}");
+            if expected == incomplete {
+                let told = "complete the shipping address first: the region's code is needed";
+                assert_eq!(testing::message::<ShipTo>(&request, &settings), told);
+            }
+        }
+        // Where the postal code decides already, nobody is asked for the region.
+        let settings = testing::settings::<ShipTo>(&[("regions", ["US-CA"].into()), ("postal-codes", ["9*"].into())]);
+        check(&settings, "US California 10001", "", "reject area-not-served");
+        check(&settings, "US California 94105", "", incomplete);
+        let regions = ShipTo::describe().settings.into_iter().find(|setting| setting.name == "regions");
+        assert!(regions.is_some_and(|regions| regions.help.contains("list both: US-CA and US-California")));
+    }
+
+    #[test]
+    fn a_blocked_area_cannot_be_passed_with_one_address_outside() {
+        for (mode, which, expected) in [
+            ("block", "either", "address"),
+            ("block", "both", ""),
+            ("block", "ship-to", ""),
+            ("block", "billing", ""),
+            ("allow", "either", ""),
+        ] {
+            let given = [("mode", mode.into()), ("address", which.into()), ("countries", ["DE"].into())];
+            assert_eq!(testing::problems::<ShipTo>(&testing::settings::<ShipTo>(&given)), expected, "{mode} {which}");
         }
     }
 

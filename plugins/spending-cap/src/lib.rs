@@ -1,12 +1,14 @@
 //! Condition: how much of an order cards may pay. An amount, a share of the order or the lower of both; for each card,
-//! for all cards of a programme together, or for all cards of the order together.
+//! for all cards of a programme together, or for all cards of the request together.
 
 use giftcard_plugin::prelude::*;
 
 struct SpendingCap;
 
-/// A limit carries no arguments, so its message has none.
-const REACHED: &str = "the other cards have already paid as much of this order as they may";
+/// Of a card that comes after others. A limit carries no arguments, so its message has none.
+const REACHED: &str = "gift cards have already paid as much of this order as they may";
+/// Of the first card as well.
+const NOTHING: &str = "the cap on gift cards for this order comes to nothing";
 
 impl Condition for SpendingCap {
     fn describe() -> Description {
@@ -14,7 +16,7 @@ impl Condition for SpendingCap {
         let scopes = [
             ("card", "each card"),
             ("programme", "all cards of one programme together"),
-            ("order", "all cards of the order together"),
+            ("order", "all cards under this cap together"),
         ];
         describe(
             "spending-cap",
@@ -26,8 +28,14 @@ impl Condition for SpendingCap {
         .setting(percent("share", "Share", "Most of the order that may be paid, rounded down.").at_least(1))
         .setting(choice("share-of", "Share of", "What the share is taken of.", &bases).default_text("total"))
         .setting(
-            choice("per", "Holds for", "A cap for each card can be passed with a second card.", &scopes)
-                .default_text("order"),
+            choice(
+                "per",
+                "Holds for",
+                "A cap for each card can be passed with a second card. Programmes with different caps count \
+                 separately: a cap covers the cards of the programmes that are bound with the same settings.",
+                &scopes,
+            )
+            .default_text("order"),
         )
         .reject("cap-reached", REACHED)
         .shares_limits()
@@ -42,17 +50,20 @@ impl Condition for SpendingCap {
 
     fn evaluate(request: &Request, settings: &Settings, trace: &mut Trace) -> Result<Evaluation, Failure> {
         let cap = cap(request, settings, trace)?;
+        if cap == 0 {
+            // An order of nothing needs no card, which is no refusal.
+            if request.order.total <= 0 {
+                return Ok(accept_all(request));
+            }
+            trace.order("spending cap", false, order_money(request, cap), "more than nothing");
+            return Ok(reject_all(request, reject("cap-reached", NOTHING)));
+        }
+        let most = order_money(request, cap);
         let per = settings.text("per")?;
         let groups = match per {
             "card" => {
                 for index in 0..request.cards.len() {
-                    trace.card(
-                        index,
-                        "spending cap",
-                        cap > 0,
-                        "",
-                        format_args!("at most {}", order_money(request, cap)),
-                    );
+                    trace.card(index, "spending cap", true, "", format_args!("at most {most}"));
                 }
                 return Ok(verdict_for_each(request, &Verdict::AcceptUpTo(cap)));
             }
@@ -62,7 +73,7 @@ impl Condition for SpendingCap {
         let mut evaluation = accept_all(request);
         for (name, cards) in groups.into_iter().filter(|(_, cards): &(_, Vec<u32>)| !cards.is_empty()) {
             let seen = format_args!("{name}: {} of them", cards.len());
-            trace.order("spending cap", cap > 0, seen, format_args!("at most {}", order_money(request, cap)));
+            trace.order("spending cap", true, seen, format_args!("at most {most}"));
             evaluation.limits.push(SharedLimit { limit: cap, cards, code: "cap-reached".to_string() });
         }
         Ok(evaluation)
@@ -167,13 +178,12 @@ mod tests {
     fn a_share_is_rounded_down_and_never_above_its_whole() {
         for (basis_points, total, expected) in [
             (3333_i64, 100, "accept, limit 33 on 0"),
-            (1, 9999, "accept, limit 0 on 0"),
+            (1, 9999, "reject cap-reached"),
             (1, 10_000, "accept, limit 1 on 0"),
             (10_000, (1 << 53) - 1, "accept, limit 9007199254740991 on 0"),
             (i64::MAX, 100, "accept, limit 100 on 0"),
-            (i64::MIN, 100, "accept, limit 0 on 0"),
-            (5000, i64::MIN, "accept, limit 0 on 0"),
-            (5000, 0, "accept, limit 0 on 0"),
+            (i64::MIN, 100, "reject cap-reached"),
+            (5000, i64::MIN, "accept"),
         ] {
             let one = Request { cards: vec![testing::card("a")], ..request(total, None) };
             check(&[("share", basis_points.into())], &one, expected);
@@ -191,9 +201,35 @@ mod tests {
     }
 
     #[test]
-    fn the_message_of_the_limit_has_no_argument() {
-        let message = SpendingCap::describe().reject_codes.into_iter().map(|code| code.message).collect::<String>();
-        assert!(!message.contains('{'), "{message}");
+    fn a_cap_of_nothing_refuses_every_card_with_the_reason() {
+        let pln = || testing::amount(2, "PLN").into();
+        for per in ["card", "programme", "order"] {
+            let half = [("per", per.into()), ("share", 5000.into())];
+            check(&half, &request(1, None), &["reject cap-reached"; 3].join(", "));
+            check(
+                &[("per", per.into()), ("amount", pln())],
+                &request(1000, None),
+                &["reject cap-reached"; 3].join(", "),
+            );
+            check(&half, &request(0, None), "accept, accept, accept");
+            let goods = [("per", per.into()), ("share", 5000.into()), ("share-of", "goods".into())];
+            check(&goods, &request(500, Some(0)), &["reject cap-reached"; 3].join(", "));
+            let only_card = Request { cards: vec![testing::card("a")], ..request(1, None) };
+            let message = testing::message::<SpendingCap>(&only_card, &testing::settings::<SpendingCap>(&half));
+            assert_eq!(message, "the cap on gift cards for this order comes to nothing");
+        }
+    }
+
+    #[test]
+    fn the_message_of_the_limit_is_about_cards_before_and_has_no_argument() {
+        let messages: Vec<String> = SpendingCap::describe().reject_codes.into_iter().map(|code| code.message).collect();
+        assert_eq!(messages, ["gift cards have already paid as much of this order as they may"]);
+    }
+
+    #[test]
+    fn different_caps_are_said_to_count_separately() {
+        let per = SpendingCap::describe().settings.into_iter().find(|setting| setting.name == "per");
+        assert!(per.is_some_and(|per| per.help.contains("Programmes with different caps count separately")));
     }
 
     #[test]

@@ -8,9 +8,10 @@ use giftcard_plugin::prelude::*;
 struct TimeWindow;
 
 const WRONG_DATE: &str = "the card can be used from {from} to {to}";
+const ONE_DATE: &str = "the card can be used only on {from}";
 const TOO_EARLY: &str = "the card can be used from {from} on";
 const TOO_LATE: &str = "the card could be used until {to}";
-const WRONG_WEEKDAY: &str = "the card can be used on these days: {weekdays}";
+const WRONG_WEEKDAY: &str = "the card can be used only on: {weekdays}";
 const WRONG_TIME: &str = "the card can be used between {from} and {to}";
 
 /// In the order of ISO 8601: 1 is Monday.
@@ -35,7 +36,7 @@ impl Condition for TimeWindow {
         )
         .setting(choices("weekdays", "Weekdays", "None means every day.", &WEEKDAYS).items_max(7))
         .setting(time("from-time", "From", "First minute of the day; with a later start than end, over midnight."))
-        .setting(time("to-time", "Until", "This minute is outside already."))
+        .setting(time("to-time", "Until", "This minute is outside already; leave it out for the end of the day."))
         .setting(date("from-date", "First date", "From its first minute on."))
         .setting(date("to-date", "Last date", "The whole of that day still counts."))
         .setting(
@@ -143,6 +144,7 @@ fn wrong_date(dates: (Option<Date>, Option<Date>)) -> Reject {
     let message = match dates {
         (_, None) => TOO_EARLY,
         (None, _) => TOO_LATE,
+        (from, to) if from == to => ONE_DATE,
         _ => WRONG_DATE,
     };
     let named = [("from", dates.0), ("to", dates.1)].into_iter().filter_map(|(name, date)| Some((name, date?)));
@@ -256,12 +258,26 @@ mod tests {
                 vec![("from-date", "2025-02-01".into()), ("to-date", "2025-03-01".into())],
                 "the card can be used from 2025-02-01 to 2025-03-01",
             ),
-            (vec![("weekdays", ["sat", "mon"].into())], "the card can be used on these days: Monday, Saturday"),
+            (vec![("weekdays", ["sat", "mon"].into())], "the card can be used only on: Monday, Saturday"),
+            (vec![("weekdays", ["sat"].into())], "the card can be used only on: Saturday"),
+            (
+                vec![("from-date", "2026-02-01".into()), ("to-date", "2026-02-01".into())],
+                "the card can be used only on 2026-02-01",
+            ),
             (vec![("from-time", "08:30".into())], "the card can be used between 08:30 and 24:00"),
         ] {
             let settings = testing::settings::<TimeWindow>(&settings);
             assert_eq!(testing::message::<TimeWindow>(&request("2026-01-01 00:00"), &settings), expected);
         }
+    }
+
+    #[test]
+    fn the_end_of_the_day_is_said_to_be_left_out() {
+        let until = TimeWindow::describe().settings.into_iter().find(|setting| setting.name == "to-time");
+        assert!(until.is_some_and(|until| until.help.contains("leave it out for the end of the day")));
+        check(&[("from-time", "08:30".into())], "2026-01-01 23:59", "accept");
+        let midnight = testing::settings::<TimeWindow>(&[("to-time", "24:00".into())]);
+        assert_eq!(testing::problems::<TimeWindow>(&midnight), "to-time");
     }
 
     #[test]

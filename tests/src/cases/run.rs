@@ -62,7 +62,7 @@ fn ask(till: &Till, question: &Question, now_ms: i64) -> Result<Result<Value, Va
             Ok(output) => Ok(json(serde_json::to_value(output))?),
             Err(error) => Err(refusal(&error)),
         },
-        Question::Refund(refund) => match till.refund(&refund.to_string()) {
+        Question::Refund(refund) => match till.refund(&refund.to_string(), true) {
             Ok(output) => Ok(json(serde_json::to_value(output))?),
             Err(error) => Err(refusal(&error)),
         },

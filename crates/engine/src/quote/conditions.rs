@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::lower::Lowered;
 use super::{ConditionFacts, Evaluator, QuoteError, QuoteRequest, QuoteStep, input};
-use crate::check::{Broken, ConditionVerdict, Evaluation, check_evaluation, check_usable};
+use crate::check::{Broken, ConditionVerdict, Evaluation, check_evaluation, check_steps, check_usable};
 use crate::money::Minor;
 use crate::order::Totals;
 use crate::programme::{Binding, OnFailure};
@@ -40,9 +40,10 @@ pub struct ConditionFailure {
     pub message: String,
 }
 
-impl From<Broken> for ConditionFailure {
-    fn from(broken: Broken) -> Self {
-        Self { code: broken.rule.to_string(), message: broken.to_string() }
+impl ConditionFailure {
+    /// An answer that broke a guarantee, and whose it was.
+    fn broken(who: &str, broken: &Broken) -> Self {
+        Self { code: broken.rule.to_string(), message: alloc::format!("{who} failed in `evaluate`: it {broken}") }
     }
 }
 
@@ -246,7 +247,7 @@ fn ask<E: Evaluator>(
         Err(failure) => return Ok(Err(failure)),
     };
     if let Err(broken) = check_answer(evaluator.facts(call.plugin), &evaluation, call.cards.len()) {
-        return Ok(Err(broken.into()));
+        return Ok(Err(ConditionFailure::broken(who(evaluator, call.plugin), &broken)));
     }
     if !explain {
         return Ok(Ok(evaluation));
@@ -255,28 +256,30 @@ fn ask<E: Evaluator>(
         Ok(explained) => explained,
         Err(failure) => return Ok(Err(failure)),
     };
+    let failed = |broken: &Broken| Ok(Err(ConditionFailure::broken(who(evaluator, call.plugin), broken)));
     if explained.verdicts != evaluation.verdicts || explained.limits != evaluation.limits {
         let detail = "the verdicts are others when explained".to_string();
-        return Ok(Err(Broken { rule: "explain-differs", card: None, detail }.into()));
+        return failed(&Broken { rule: "explain-differs", card: None, detail });
     }
-    let mut taken = Vec::new();
-    for step in explained.steps {
-        let card = match step.card.map(|card| call.cards.get(card)) {
-            None => None,
-            Some(Some(&card)) => Some(card),
-            Some(None) => {
-                let detail = "a step names a card that is not there".to_string();
-                return Ok(Err(Broken { rule: "bad-index", card: None, detail }.into()));
-            }
-        };
-        taken.push(QuoteStep { plugin: Some(call.plugin.to_string()), step: Step { card, ..step } });
+    if let Err(broken) = check_steps(&explained.steps, call.cards.len()) {
+        return failed(&broken);
     }
-    steps.append(&mut taken);
+    let step = |step: Step| QuoteStep {
+        plugin: Some(call.plugin.to_string()),
+        step: Step { card: step.card.map(|card| call.cards[card]), ..step },
+    };
+    steps.extend(explained.steps.into_iter().map(step));
     Ok(Ok(evaluation))
 }
 
+fn who<'a, E: Evaluator>(evaluator: &'a E, plugin: &'a str) -> &'a str {
+    evaluator.facts(plugin).map_or(plugin, |facts| facts.who)
+}
+
 fn check_answer(facts: Option<ConditionFacts<'_>>, evaluation: &Evaluation, cards: usize) -> Result<(), Broken> {
-    let Some(facts) = facts else { return Ok(()) };
+    let Some(facts) = facts else {
+        return Err(Broken { rule: "unknown-plugin", card: None, detail: "is not loaded any more".to_string() });
+    };
     check_evaluation(evaluation, cards, facts.shares_limits)?;
     let rejects = evaluation.verdicts.iter().filter_map(|verdict| match verdict {
         ConditionVerdict::Reject(reject) => Some(&reject.code),

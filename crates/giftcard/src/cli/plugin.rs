@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use giftcard::output::{ErrorBody, ErrorOutput, PluginOutput, SettingOutput};
-use giftcard::{Entry, Origin, Shelf};
-use giftcard_host::Host;
+use giftcard::{Entry, Origin, Shelf, file_problem};
+use giftcard_host::{Host, LoadError, ReadCause, ReadError};
 use serde_json::Value;
 
 use super::show::table;
@@ -72,7 +72,22 @@ fn load(host: &Host, path: &Path) -> Result<Entry, Failure> {
     }
     match host.load_file(path) {
         Ok(component) => Ok(Entry { facts: component.facts().clone(), origin: Origin::File(path.to_path_buf()) }),
-        Err(error) => Err(Failure::refused(&format!("plugin-{}", error.stage()), error.to_string())),
+        Err(error) => {
+            let (code, problem) = refusal(&error);
+            let is_file = matches!(error, LoadError::Read(_));
+            let name = if is_file { format!("`{}`: ", path.display()) } else { String::new() };
+            Err(Failure::refused(&code, format!("{name}{problem}")))
+        }
+    }
+}
+
+/// Code and message. A file that cannot be read is told as a document is.
+fn refusal(error: &LoadError) -> (String, String) {
+    match error {
+        LoadError::Read(ReadError { cause: ReadCause::Io(cause), .. }) => {
+            ("file-unreadable".to_string(), file_problem(cause))
+        }
+        error => (format!("plugin-{}", error.stage()), error.to_string()),
     }
 }
 
@@ -122,8 +137,8 @@ fn check(files: &[PathBuf], host: &Host, json: bool, terminal: &mut Terminal) ->
             Err(error) => error,
         };
         code = terminal::REFUSED;
-        let message = error.to_string();
-        let error = ErrorBody { code: format!("plugin-{}", error.stage()), path: None, message, line: None };
+        let (name, message) = refusal(&error);
+        let error = ErrorBody { code: name, path: None, message, line: None };
         terminal.error(&ErrorOutput { error }, Some(&path.display().to_string()), json)?;
     }
     Ok(code)

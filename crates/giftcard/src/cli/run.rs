@@ -1,22 +1,28 @@
-//! From documents to answers: one after the other, a bad one told and the rest gone on with. Must not know how an answer
-//! is found or drawn.
+//! From documents to answers: several at a time but told in their order, a bad one told and the rest gone on with. Must
+//! not know how an answer is found or drawn.
 
 use std::io::IsTerminal;
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use giftcard::input::InputErrorKind;
+use giftcard::input::bounds::DOCUMENT_BYTES_MAX;
 use giftcard::output::{ErrorBody, ErrorOutput, QuoteOutput, RefundOutput};
-use giftcard::{Till, TillError};
+use giftcard::{Till, TillError, file_problem};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::DocumentArguments;
-use super::documents::{Documents, Found};
+use super::documents::{Documents, Found, Unusable};
 use super::show::{self, Header, Row};
 use super::terminal::{self, Failure, Terminal};
 
 /// What is done with documents.
-pub(crate) trait Work {
-    type Answer: Serialize;
+pub(crate) trait Work: Sync {
+    type Answer: Serialize + Send;
 
     /// What stands above the rows of many answers.
     const HEADER: Header;
@@ -63,6 +69,7 @@ impl Work for Quotes<'_> {
 
 pub(crate) struct Refunds<'a> {
     pub(crate) till: &'a Till,
+    pub(crate) explain: bool,
 }
 
 impl Work for Refunds<'_> {
@@ -71,7 +78,7 @@ impl Work for Refunds<'_> {
     const HEADER: Header = show::REFUND_HEADER;
 
     fn answer(&self, document: &str) -> Result<RefundOutput, TillError> {
-        self.till.refund(document)
+        self.till.refund(document, self.explain)
     }
 
     fn rule_failed(&self, _: &RefundOutput) -> bool {
@@ -83,7 +90,7 @@ impl Work for Refunds<'_> {
     }
 
     fn row(&self, answer: &RefundOutput) -> Option<Row> {
-        Some(show::refund_row(answer))
+        (!self.explain).then(|| show::refund_row(answer))
     }
 }
 
@@ -104,6 +111,10 @@ struct Tally {
 }
 
 impl Tally {
+    fn count(&self) -> u64 {
+        self.answered + self.refused + self.failed
+    }
+
     fn exit_code(&self) -> u8 {
         match (self.refused, self.failed + self.condition_failed) {
             (0, 0) => terminal::DONE,
@@ -138,11 +149,7 @@ fn unreadable(
     tally: &mut Tally,
 ) -> Result<(), Failure> {
     tally.refused += 1;
-    let message = match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_string(),
-        std::io::ErrorKind::IsADirectory => "is a folder, not a file".to_string(),
-        _ => format!("cannot be read: {error}"),
-    };
+    let message = file_problem(error);
     let error = ErrorBody { code: "file-unreadable".to_string(), path: None, message, line: None };
     terminal.error(&ErrorOutput { error }, Some(name), json)
 }
@@ -159,35 +166,41 @@ fn file<W: Work>(
     let before = Tally { ..*tally };
     let mut summary = show::Summary::new(W::HEADER);
     let bar = bar(&documents, has_many && !(terminal.is_terminal() && arguments.json));
-    while let Some(found) = documents.next() {
-        let Found { line, text } = match found {
-            Ok(found) => found,
+    loop {
+        let chunk = match documents.chunk() {
+            Ok(chunk) if chunk.is_empty() => break,
+            Ok(chunk) => chunk,
             Err(error) => {
                 bar.finish_and_clear();
                 return unreadable(&error, name, arguments.json, terminal, tally);
             }
         };
-        match answer(work, text) {
-            Ok(answer) => {
-                tally.answered += 1;
-                tally.condition_failed += u64::from(work.rule_failed(&answer));
-                let row = if has_many { work.row(&answer) } else { None };
-                match row {
-                    _ if arguments.json => terminal.json(&answer)?,
-                    Some(row) => summary.add(line, row),
-                    None => bar.suspend(|| terminal.line(&work.show(&answer, terminal.is_terminal())))?,
+        for (found, answer) in chunk.iter().zip(answers(work, &chunk)) {
+            match answer {
+                Ok(answer) => {
+                    tally.answered += 1;
+                    tally.condition_failed += u64::from(work.rule_failed(&answer));
+                    let row = if has_many { work.row(&answer) } else { None };
+                    match row {
+                        _ if arguments.json => terminal.json(&answer)?,
+                        Some(row) => summary.add(found.line, row),
+                        None => bar.suspend(|| terminal.line(&work.show(&answer, terminal.is_terminal())))?,
+                    }
                 }
-            }
-            Err((error, code)) => {
-                match code {
-                    terminal::RULE_FAILED => tally.failed += 1,
-                    _ => tally.refused += 1,
+                Err((error, code)) => {
+                    match code {
+                        terminal::RULE_FAILED => tally.failed += 1,
+                        _ => tally.refused += 1,
+                    }
+                    let error = ErrorOutput { error: ErrorBody { line: found.line, ..error.error } };
+                    bar.suspend(|| terminal.error(&error, Some(name), arguments.json))?;
                 }
-                let error = ErrorOutput { error: ErrorBody { line, ..error.error } };
-                bar.suspend(|| terminal.error(&error, Some(name), arguments.json))?;
             }
         }
         bar.set_position(documents.bytes_read());
+        bar.set_message(format!("{} documents", tally.count() - before.count()));
+        // Whoever sends one line and waits for its answer gets it.
+        terminal.flush()?;
     }
     bar.finish_and_clear();
     if has_many && !arguments.json {
@@ -201,13 +214,57 @@ fn file<W: Work>(
     terminal.flush()
 }
 
-fn answer<W: Work>(work: &W, text: Option<String>) -> Result<W::Answer, (ErrorOutput, u8)> {
-    let Some(text) = text else {
-        let message = "is not UTF-8 text".to_string();
-        let error = ErrorBody { code: "malformed-json".to_string(), path: None, message, line: None };
-        return Err((ErrorOutput { error }, terminal::REFUSED));
+type Answered<W> = Result<<W as Work>::Answer, (ErrorOutput, u8)>;
+
+/// The answers to all documents of a chunk, in their order, worked out on all cores.
+fn answers<W: Work>(work: &W, chunk: &[Found]) -> Vec<Answered<W>> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get).min(chunk.len());
+    if cores <= 1 {
+        return chunk.iter().map(|found| answer(work, found)).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let claim = || {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        chunk.get(index).map(|found| (index, found))
     };
-    work.answer(&text).map_err(|error| (error.output(None), terminal::exit_code(&error)))
+    let take = || {
+        let mut answered = Vec::new();
+        while let Some((index, found)) = claim() {
+            answered.push((index, answer(work, found)));
+        }
+        answered
+    };
+    let mut answered: Vec<(usize, Answered<W>)> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(take)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    answered.sort_unstable_by_key(|(index, _)| *index);
+    answered.into_iter().map(|(_, answer)| answer).collect()
+}
+
+fn answer<W: Work>(work: &W, found: &Found) -> Answered<W> {
+    let refused = |code: &str, message: String| {
+        let error = ErrorBody { code: code.to_string(), path: None, message, line: None };
+        Err((ErrorOutput { error }, terminal::REFUSED))
+    };
+    let text = match &found.text {
+        Ok(text) => text,
+        Err(Unusable::NotText) => return refused("malformed-json", "is not UTF-8 text".to_string()),
+        Err(Unusable::TooLarge) => {
+            let what = if found.line.is_some() { "is a line of" } else { "has" };
+            let rest = if found.line.is_some() { "; what comes after it was not read" } else { "" };
+            let message =
+                format!("{what} more than {DOCUMENT_BYTES_MAX} bytes, which is the most for one document{rest}");
+            return refused(InputErrorKind::TooLarge.code(), message);
+        }
+    };
+    work.answer(text).map_err(|error| {
+        let mut output = error.output(None);
+        if output.error.code == InputErrorKind::MalformedJson.code() && found.may_have_lines() {
+            output.error.message.push_str("; if every line is a document of its own, add `--lines`");
+        }
+        (output, terminal::exit_code(&error))
+    })
 }
 
 /// A progress bar in bytes on standard error, if that is a terminal and there are many documents.
@@ -216,8 +273,8 @@ fn bar(documents: &Documents, wanted: bool) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let (bar, template) = match documents.bytes_total() {
-        Some(total) => (ProgressBar::new(total), "{bar:40} {percent}% {bytes}, {eta} left"),
-        None => (ProgressBar::no_length(), "{spinner} {bytes}, {elapsed}"),
+        Some(total) => (ProgressBar::new(total), "{bar:40} {percent}% {msg}, {eta} left"),
+        None => (ProgressBar::no_length(), "{spinner} {msg}, {bytes}, {elapsed}"),
     };
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -2,8 +2,8 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use giftcard::output::{
-    CardOutcomeOutput, CardOutput, QuoteOutput, RefundOutput, RefundShareOutput, RulesOutput, StepOutput, TenderOutput,
-    TreatmentOutput,
+    CardOutcomeOutput, CardOutput, QuoteOutput, RefundOutput, RefundShareOutput, RefundStepOutput, RulesOutput,
+    StepOutput, TenderOutput, TreatmentOutput,
 };
 
 use super::terminal::plain;
@@ -52,7 +52,9 @@ pub(crate) fn quote(quote: &QuoteOutput, wide: bool) -> String {
     if !quote.cards.is_empty() {
         text.push_str(&format!("{cards}\n"));
     }
-    let entered = quote.cards.iter().filter(|card| card.outcome != CardOutcomeOutput::Repeated).map(|card| &card.id);
+    let had_a_turn =
+        |card: &&CardOutput| matches!(card.outcome, CardOutcomeOutput::Used | CardOutcomeOutput::NotNeeded);
+    let entered = quote.cards.iter().filter(had_a_turn).map(|card| &card.id);
     if !entered.eq(&quote.order_of_use) {
         let ids: Vec<String> = quote.order_of_use.iter().map(|id| plain(id)).collect();
         text.push_str(&format!("Order of use: {}\n", ids.join(", ")));
@@ -109,6 +111,20 @@ fn steps(steps: &[StepOutput], wide: bool) -> String {
     if steps.is_empty() { "Nothing was checked.\n".to_string() } else { format!("{checks}\n") }
 }
 
+fn refund_steps(steps: &[RefundStepOutput], wide: bool) -> String {
+    let mut found = table(&["tender", "check", "seen", "needed", "passed"], &[], wide);
+    for step in steps {
+        found.add_row([
+            plain(step.tender.as_deref().unwrap_or("refund")),
+            plain(&step.check),
+            plain(&step.seen),
+            plain(&step.needed),
+            if step.passed { "yes" } else { "no" }.to_string(),
+        ]);
+    }
+    if steps.is_empty() { "The rules explain nothing.\n".to_string() } else { format!("{found}\n") }
+}
+
 fn rules(rules: &RulesOutput) -> String {
     let mut text = String::new();
     for call in &rules.calls {
@@ -144,7 +160,12 @@ pub(crate) fn refund(refund: &RefundOutput, wide: bool) -> String {
             share.refundable.0.clone(),
         ]);
     }
-    format!("Refund of {} {currency}\n{shares}\n", refund.amount.0)
+    let mut text = format!("Refund of {} {currency}\n{shares}\n", refund.amount.0);
+    if let Some(found) = &refund.steps {
+        text.push_str(&refund_steps(found, wide));
+        text.push_str(&rules(&refund.rules));
+    }
+    text
 }
 
 /// One of many answers.

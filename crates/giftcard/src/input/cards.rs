@@ -1,16 +1,19 @@
 //! The cards entered for an order. Must not show a code, nor know which card may pay.
 
+use std::collections::HashMap;
+
 use giftcard_engine::card::{CardSnapshot, Status};
 use giftcard_engine::code::normalise;
 use giftcard_engine::moment::InstantMs;
 use giftcard_engine::order::Order;
 use giftcard_engine::programme::{MANUAL, Site};
 
-use super::leaf::named;
-use super::order::optional;
+use super::leaf::{DayOrInstant, named};
+use super::order::{optional, text};
 use super::shape::{CardInput, StatusInput};
 use super::time::Zone;
 use super::{InputError, InputErrorKind, Within};
+use crate::json::excerpt;
 
 pub(super) fn cards(
     inputs: &[CardInput],
@@ -20,7 +23,61 @@ pub(super) fn cards(
     now: InstantMs,
 ) -> Result<Vec<CardSnapshot>, InputError> {
     let convert = |(index, input)| card(input, index, order, site, zone, now).within_item(index);
-    inputs.iter().enumerate().map(convert).collect()
+    let cards: Vec<CardSnapshot> = inputs.iter().enumerate().map(convert).collect::<Result<_, _>>()?;
+    check_ids(inputs, &cards)?;
+    check_repeated(&cards)?;
+    Ok(cards)
+}
+
+fn codes(cards: &[CardSnapshot]) -> Vec<Option<String>> {
+    cards.iter().map(|card| card.code.as_deref().map(normalise)).collect()
+}
+
+/// An id stands for one card, and none is a code: answers show it.
+fn check_ids(inputs: &[CardInput], cards: &[CardSnapshot]) -> Result<(), InputError> {
+    let codes = codes(cards);
+    let refuse = |index: usize, problem: String| {
+        Err(InputError::at(InputErrorKind::Inconsistent, "id", problem)).within_item(index)
+    };
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    for (index, card) in cards.iter().enumerate() {
+        if inputs[index].id.is_some() && codes[index].as_ref() == Some(&normalise(&card.id)) {
+            let problem = "is the card's code, and answers show the id; call the card something else";
+            return refuse(index, problem.to_string());
+        }
+        let Some(earlier) = seen.insert(&card.id, index) else { continue };
+        let id = excerpt(&card.id);
+        if let Some(&nameless) = [earlier, index].iter().find(|&&place| inputs[place].id.is_none()) {
+            let named = if nameless == index { earlier } else { index };
+            let problem = format!(
+                "is missing, and the name that cards[{nameless}] would get, `{id}`, is that of cards[{named}]; give \
+                 every card an id"
+            );
+            return refuse(nameless, problem);
+        }
+        if codes[index].is_none() || codes[index] != codes[earlier] {
+            let problem = format!(
+                "`{id}` was given before, as cards[{earlier}]; two entries are one card only where both have the same \
+                 code"
+            );
+            return refuse(index, problem);
+        }
+    }
+    Ok(())
+}
+
+/// Two entries of one code are one card, which cannot have two limits.
+fn check_repeated(cards: &[CardSnapshot]) -> Result<(), InputError> {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for (index, code) in codes(cards).into_iter().enumerate() {
+        let Some(code) = code else { continue };
+        let earlier = *seen.entry(code).or_insert(index);
+        if cards[earlier].use_at_most != cards[index].use_at_most {
+            let problem = format!("the same card was entered as cards[{earlier}] with another limit");
+            return Err(InputError::at(InputErrorKind::Inconsistent, "use_at_most", problem)).within_item(index);
+        }
+    }
+    Ok(())
 }
 
 fn card(
@@ -39,7 +96,8 @@ fn card(
         let problem = "is empty; leave it out where only the id is known";
         return Err(InputError::at(InputErrorKind::InvalidValue, "code", problem));
     }
-    let use_at_most = optional(&input.use_at_most, order.currency).within("use_at_most")?;
+    let use_at_most =
+        input.use_at_most.as_ref().map(|limit| limit.minor(order.currency)).transpose().within("use_at_most")?;
     if use_at_most.is_some_and(|limit| limit.is_zero()) {
         let problem = "is nothing; leave out a card that must not pay";
         return Err(InputError::at(InputErrorKind::InvalidAmount, "use_at_most", problem));
@@ -51,10 +109,10 @@ fn card(
         return Err(InputError::at(InputErrorKind::Inconsistent, "held", problem));
     }
     Ok(CardSnapshot {
-        id: input.id.clone().unwrap_or_else(|| format!("card-{}", index + 1)),
+        id: text(&input.id).unwrap_or_else(|| format!("card-{}", index + 1)),
         code: input.code.as_ref().map(|code| code.reveal().to_string()),
-        site: input.site.clone().unwrap_or_else(|| site.id.clone()),
-        programme: input.programme.clone().unwrap_or_else(|| MANUAL.to_string()),
+        site: text(&input.site).unwrap_or_else(|| site.id.clone()),
+        programme: text(&input.programme).unwrap_or_else(|| MANUAL.to_string()),
         currency,
         status: match input.status {
             StatusInput::Pending => Status::Pending,
@@ -73,6 +131,7 @@ fn card(
             Some(moment) => Some(moment.end(zone).within("expires_at")?),
             None => None,
         },
+        expires_on: input.expires_at.as_ref().and_then(DayOrInstant::on),
         use_at_most,
         attributes: named(&input.attributes).within("attributes")?,
     })

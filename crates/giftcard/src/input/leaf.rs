@@ -11,13 +11,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 
+use super::bounds::{LIST_ITEMS_MAX, List, TEXT_CHARACTERS_MAX, Text, few, short};
 use super::shape::{AmountWithBasis, MoneyInput};
 use super::{InputError, InputErrorKind, Within};
 use crate::json::excerpt;
 
 /// A string with a form of its own. A JSON number in its place is answered with what to write instead.
 macro_rules! text_leaf {
-    ($(#[$meta:meta])* $name:ident, $plural:literal, $example:literal, $pattern:literal) => {
+    ($(#[$meta:meta])* $name:ident, $plural:literal, $example:literal, $pattern:literal, $beyond:literal) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         pub struct $name(pub String);
@@ -25,7 +26,7 @@ macro_rules! text_leaf {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let hint = concat!($plural, " such as \"", $example, "\"");
-                deserializer.deserialize_any(TextVisitor { hint }).map($name)
+                deserializer.deserialize_any(TextVisitor { hint }).and_then(short).map($name)
             }
         }
 
@@ -37,8 +38,9 @@ macro_rules! text_leaf {
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
                 json_schema!({
                     "type": "string",
-                    "description": concat!($plural, " such as \"", $example, "\""),
+                    "description": concat!($plural, " such as \"", $example, "\"; ", $beyond),
                     "pattern": $pattern,
+                    "maxLength": TEXT_CHARACTERS_MAX,
                     "examples": [$example],
                 })
             }
@@ -48,29 +50,41 @@ macro_rules! text_leaf {
 
 text_leaf! {
     /// An amount as a decimal string, in a currency that is named elsewhere.
-    Amount, "amounts are decimal strings", "35.00", r"^[0-9]+(\.[0-9]+)?$"
+    Amount, "amounts are decimal strings", "35.00", r"^[0-9]+(\.[0-9]+)?$",
+    "beyond the pattern, the decimals are checked against the currency, and the amount against the greatest one"
+}
+text_leaf! {
+    /// An amount of more than nothing.
+    PositiveAmount, "amounts are decimal strings", "35.00",
+    r"^([0-9]*[1-9][0-9]*(\.[0-9]+)?|0+\.[0-9]*[1-9][0-9]*)$",
+    "beyond the pattern, the decimals are checked against the currency, and the amount against the greatest one"
 }
 text_leaf! {
     /// A currency by its three letters.
-    CurrencyCode, "currencies are strings of three upper-case letters", "USD", "^[A-Z]{3}$"
+    CurrencyCode, "currencies are strings of three upper-case letters", "USD", "^[A-Z]{3}$",
+    "beyond the pattern, it must be one of ISO 4217 that has a minor unit"
 }
 text_leaf! {
     /// A quantity with up to three decimals.
-    Quantity, "quantities are decimal strings with up to three decimals", "1.5", r"^[0-9]+(\.[0-9]{1,3})?$"
+    Quantity, "quantities are decimal strings with up to three decimals", "1.5", r"^[0-9]+(\.[0-9]{1,3})?$",
+    "beyond the pattern, it must be less than 9007199254741 or so"
 }
 text_leaf! {
     /// An exchange rate.
-    RateText, "rates are decimal strings", "1.08", r"^[0-9]+(\.[0-9]+)?$"
+    RateText, "rates are decimal strings", "1.08", r"^([0-9]*[1-9][0-9]*(\.[0-9]+)?|0+\.[0-9]*[1-9][0-9]*)$",
+    "beyond the pattern, it must not have more digits than can be kept exactly"
 }
 text_leaf! {
     /// An instant.
     Instant, "instants are strings as RFC 3339 writes them", "2026-01-31T12:00:00Z",
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$",
+    "beyond the pattern, date, time and offset must be real ones"
 }
 text_leaf! {
     /// An instant, or a whole day of the site's zone.
     DayOrInstant, "a day or an instant is a string", "2026-01-31",
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2}))?$"
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2}))?$",
+    "beyond the pattern, date, time and offset must be real ones, and the date one that the site's zone has"
 }
 
 struct TextVisitor {
@@ -143,13 +157,22 @@ impl Amount {
     }
 }
 
-/// Reads an amount; less than nothing only where `negative` says so.
+impl PositiveAmount {
+    /// The amount in minor units of `currency`; whether it is more than nothing is for the caller to say.
+    pub(super) fn minor(&self, currency: Currency) -> Result<Minor, InputError> {
+        minor(&self.0, currency, false)
+    }
+}
+
+/// Reads an amount; less than nothing, even "-0.00", only where `negative` says so.
 pub(super) fn minor(text: &str, currency: Currency, negative: bool) -> Result<Minor, InputError> {
     let shown = excerpt(text);
     let example = Minor::new(3500).unwrap_or_default().to_decimal(currency.exponent());
     let problem = match currency.parse(text) {
-        Ok(amount) if !amount.is_negative() || negative => return Ok(amount),
-        Ok(_) => format!("`{shown}` is negative; it must be at least 0"),
+        Ok(_) | Err(MoneyError::TooManyDecimals | MoneyError::OutOfRange) if !negative && text.starts_with('-') => {
+            format!("`{shown}` is negative; it must be at least 0")
+        }
+        Ok(amount) => return Ok(amount),
         Err(MoneyError::TooManyDecimals) => match currency.exponent() {
             0 => format!("`{shown}` has decimals, but {currency} has none; write it as `{example}`"),
             most => format!("`{shown}` has more than the {most} decimals of {currency}; write it as `{example}`"),
@@ -189,7 +212,7 @@ impl Quantity {
     /// [`InputErrorKind::InvalidValue`] for anything but a decimal of at least 0 with at most three decimals.
     pub fn thousandths(&self) -> Result<i64, InputError> {
         match decimal(&self.0, 3) {
-            Some(thousandths) if thousandths >= 0 => Ok(thousandths),
+            Some(thousandths) if !self.0.starts_with('-') => Ok(thousandths),
             _ => {
                 let shown = excerpt(&self.0);
                 let problem = format!(
@@ -243,7 +266,7 @@ impl<'de> Deserialize<'de> for CardCode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // INVARIANT: the message never has what was found in it.
         let shape = |_| de::Error::custom("is not a string; codes are strings, even where they are all digits");
-        deserializer.deserialize_any(TextVisitor { hint: "" }).map(Self).map_err(shape)
+        deserializer.deserialize_any(TextVisitor { hint: "" }).map_err(shape).and_then(short).map(Self)
     }
 }
 
@@ -253,7 +276,13 @@ impl JsonSchema for CardCode {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "description": "The code as entered. It is compared and never shown." })
+        json_schema!({
+            "type": "string",
+            "description": "The code as entered. It is compared and never shown. Something besides spaces and dashes \
+                            must be in it.",
+            "pattern": "[^\\s\u{85}\u{ad}\u{2010}-\u{2015}\u{2212}-]",
+            "maxLength": TEXT_CHARACTERS_MAX,
+        })
     }
 }
 
@@ -343,24 +372,41 @@ impl<'de> Visitor<'de> for AttributeVisitor {
         Err(E::custom(format!("is null; {ATTRIBUTE_KINDS}")))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Attribute, E> {
-        Ok(Attribute::Text(text.to_string()))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Attribute, E> {
+        self.visit_string(text.to_string())
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Attribute, E> {
-        Ok(Attribute::Text(text))
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Attribute, E> {
+        short(text).map(Attribute::Text)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Attribute, A::Error> {
-        let mut texts = Vec::new();
-        while let Some(text) = items.next_element()? {
-            texts.push(text);
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Attribute, A::Error> {
+        let texts: Vec<Text> = few(items, LIST_ITEMS_MAX)?;
+        Ok(Attribute::Texts(texts.iter().map(|text| text.to_string()).collect()))
+    }
+
+    /// Only an amount is an object. Field by field, since "there is no such field" would not say what may stand here.
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Attribute, A::Error> {
+        let (mut amount, mut currency) = (None, None);
+        let mut is_empty = true;
+        while let Some(name) = entries.next_key::<String>()? {
+            is_empty = false;
+            match name.as_str() {
+                "amount" => amount = Some(entries.next_value()?),
+                "currency" => currency = Some(entries.next_value()?),
+                other => {
+                    let found = excerpt(other);
+                    return Err(de::Error::custom(format!("is an object with `{found}`; {ATTRIBUTE_KINDS}")));
+                }
+            }
         }
-        Ok(Attribute::Texts(texts))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Attribute, A::Error> {
-        MoneyInput::deserialize(MapAccessDeserializer::new(entries)).map(Attribute::Money)
+        if is_empty {
+            return Err(de::Error::custom(format!("is an empty object; {ATTRIBUTE_KINDS}")));
+        }
+        Ok(Attribute::Money(MoneyInput {
+            amount: amount.ok_or_else(|| de::Error::missing_field("amount"))?,
+            currency: currency.ok_or_else(|| de::Error::missing_field("currency"))?,
+        }))
     }
 }
 
@@ -381,8 +427,8 @@ impl JsonSchema for Attribute {
             "anyOf": [
                 { "type": "boolean" },
                 { "type": "integer", "minimum": -MINOR_MAX, "maximum": MINOR_MAX },
-                { "type": "string" },
-                { "type": "array", "items": { "type": "string" } },
+                generator.subschema_for::<Text>(),
+                generator.subschema_for::<List<Text, LIST_ITEMS_MAX>>(),
                 generator.subschema_for::<MoneyInput>(),
             ],
         })
@@ -407,8 +453,8 @@ impl<'de> Visitor<'de> for MinimumVisitor {
         f.write_str("an amount such as \"50.00\", or an object with `amount` and `basis`")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<MinimumOrderInput, E> {
-        Ok(MinimumOrderInput::Total(Amount(text.to_string())))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<MinimumOrderInput, E> {
+        short(text.to_string()).map(|text| MinimumOrderInput::Total(Amount(text)))
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<MinimumOrderInput, E> {
@@ -441,7 +487,7 @@ impl JsonSchema for MinimumOrderInput {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "The least order, in the site's currency: an amount that is compared with the total, or \
+            "description": "The least order, in the currency of this document's site: an amount that is compared with the total, or \
                             an amount and what it is compared with.",
             "anyOf": [generator.subschema_for::<Amount>(), generator.subschema_for::<AmountWithBasis>()],
         })

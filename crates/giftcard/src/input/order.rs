@@ -4,6 +4,7 @@ use giftcard_engine::order::{Address, Customer, Discount, Line, Order, Part, Tot
 use giftcard_engine::programme::Site;
 use giftcard_engine::{Currency, Minor};
 
+use super::bounds::TextOf;
 use super::leaf::{Amount, named};
 use super::shape::{AddressInput, CustomerInput, DiscountInput, LineInput, OrderInput, PartInput, TotalsInput};
 use super::time::Zone;
@@ -13,7 +14,7 @@ use crate::json::excerpt;
 const ONE_MILLI: i64 = 1000;
 
 pub(super) fn order(input: &OrderInput, currency: Currency, site: &Site, zone: &Zone) -> Result<Order, InputError> {
-    if let Some(own) = input.site.as_ref().filter(|own| **own != site.id) {
+    if let Some(own) = input.site.as_deref().filter(|own| *own != site.id) {
         let problem = format!("is `{}`, but the document's site is `{}`", excerpt(own), excerpt(&site.id));
         return Err(InputError::at(InputErrorKind::Inconsistent, "site", problem));
     }
@@ -23,11 +24,11 @@ pub(super) fn order(input: &OrderInput, currency: Currency, site: &Site, zone: &
     };
     let address = |input: &Option<AddressInput>| input.as_ref().map(address).transpose();
     Ok(Order {
-        id: input.id.clone(),
+        id: text(&input.id),
         site: site.id.clone(),
-        channel: input.channel.clone(),
-        payment_method: input.payment_method.clone(),
-        shipping_method: input.shipping_method.clone(),
+        channel: text(&input.channel),
+        payment_method: text(&input.payment_method),
+        shipping_method: text(&input.shipping_method),
         currency,
         total: input.total.minor(currency).within("total")?,
         paid: optional(&input.paid, currency).within("paid")?.unwrap_or_default(),
@@ -52,6 +53,16 @@ pub(super) fn order(input: &OrderInput, currency: Currency, site: &Site, zone: &
         placed_at,
         attributes: named(&input.attributes).within("attributes")?,
     })
+}
+
+/// A text that may be left out.
+pub(super) fn text<const MIN: usize>(text: &Option<TextOf<MIN>>) -> Option<String> {
+    text.as_deref().map(str::to_string)
+}
+
+/// Several texts.
+pub(super) fn texts<const MIN: usize>(texts: &[TextOf<MIN>]) -> Vec<String> {
+    texts.iter().map(|text| text.to_string()).collect()
 }
 
 /// An amount that may be left out.
@@ -96,17 +107,17 @@ fn line(input: &LineInput, currency: Currency) -> Result<Line, InputError> {
         unit_price,
         total,
         tax: optional(&input.tax, currency).within("tax")?,
-        sku: input.sku.clone(),
-        name: input.name.clone(),
-        product_type: input.product_type.clone(),
-        categories: input.categories.clone(),
-        tags: input.tags.clone(),
+        sku: text(&input.sku),
+        name: text(&input.name),
+        product_type: text(&input.product_type),
+        categories: input.categories.as_deref().map(texts),
+        tags: input.tags.as_deref().map(texts),
         attributes: named(&input.attributes).within("attributes")?,
     })
 }
 
 fn discount(input: &DiscountInput, currency: Currency) -> Result<Discount, InputError> {
-    Ok(Discount { code: input.code.clone(), amount: input.amount.minor(currency).within("amount")? })
+    Ok(Discount { code: text(&input.code), amount: input.amount.minor(currency).within("amount")? })
 }
 
 fn address(input: &AddressInput) -> Result<Address, InputError> {
@@ -117,20 +128,20 @@ fn address(input: &AddressInput) -> Result<Address, InputError> {
     }
     Ok(Address {
         country: input.country.clone(),
-        region: input.region.clone(),
-        postal_code: input.postal_code.clone(),
-        city: input.city.clone(),
+        region: text(&input.region),
+        postal_code: text(&input.postal_code),
+        city: text(&input.city),
     })
 }
 
 fn customer(input: &CustomerInput, currency: Currency) -> Result<Customer, InputError> {
     Ok(Customer {
-        id: input.id.clone(),
+        id: text(&input.id),
         registered: input.registered,
-        roles: input.roles.clone(),
-        segments: input.segments.clone(),
-        email: input.email.clone(),
-        orders: input.orders,
+        roles: input.roles.as_deref().map(texts),
+        segments: input.segments.as_deref().map(texts),
+        email: text(&input.email),
+        orders: input.orders.map(|count| count.0),
         spent: optional(&input.spent, currency).within("spent")?,
         attributes: named(&input.attributes).within("attributes")?,
     })

@@ -2,7 +2,8 @@
 
 use giftcard_engine::programme::{Audience, Basis, Binding, MinimumOrder, OnFailure, Payable, Programme, Site};
 
-use super::leaf::MinimumOrderInput;
+use super::leaf::{DayOrInstant, MinimumOrderInput};
+use super::order::{text, texts};
 use super::settings::{facts, settings};
 use super::shape::{AudienceInput, BasisInput, ConditionInput, OnFailureInput, ProgrammeInput};
 use super::time::Zone;
@@ -37,11 +38,13 @@ fn programme(input: &ProgrammeInput, site: &Site, zone: &Zone, plugins: &dyn Plu
     }
     let payable = Payable::default();
     Ok(Programme {
-        site: input.site.clone().unwrap_or_else(|| site.id.clone()),
-        code_name: input.code_name.clone(),
+        site: text(&input.site).unwrap_or_else(|| site.id.clone()),
+        code_name: input.code_name.to_string(),
         enabled: input.enabled.unwrap_or(true),
         valid_from,
         valid_to,
+        valid_from_on: input.valid_from.as_ref().and_then(DayOrInstant::on),
+        valid_to_on: input.valid_to.as_ref().and_then(DayOrInstant::on),
         audience: audience(input.audience.as_ref()).within("audience")?,
         minimum: match &input.minimum_order {
             Some(input) => Some(minimum(input, site).within("minimum_order")?),
@@ -52,7 +55,7 @@ fn programme(input: &ProgrammeInput, site: &Site, zone: &Zone, plugins: &dyn Plu
             fees: input.pays.fees.unwrap_or(payable.fees),
             gift_cards: input.pays.gift_cards.unwrap_or(payable.gift_cards),
         },
-        accepted_by: input.accepted_by.clone(),
+        accepted_by: texts(&input.accepted_by),
         conditions: each(&input.conditions, |input| binding(input, site, plugins)).within("conditions")?,
     })
 }
@@ -61,12 +64,12 @@ fn audience(input: Option<&AudienceInput>) -> Result<Audience, InputError> {
     Ok(match input {
         None | Some(AudienceInput::Everyone) => Audience::Everyone,
         Some(AudienceInput::Registered) => Audience::Registered,
-        Some(AudienceInput::Customer(id)) => Audience::Customer(id.clone()),
+        Some(AudienceInput::Customer(id)) => Audience::Customer(id.to_string()),
         Some(AudienceInput::Roles(roles)) if roles.is_empty() => {
             let problem = "is empty, so nobody could use the cards; name at least one role, or write `registered`";
             return Err(InputError::at(InputErrorKind::InvalidValue, "roles", problem));
         }
-        Some(AudienceInput::Roles(roles)) => Audience::InRoles(roles.clone()),
+        Some(AudienceInput::Roles(roles)) => Audience::InRoles(texts(roles)),
     })
 }
 
@@ -98,11 +101,11 @@ fn binding(input: &ConditionInput, site: &Site, plugins: &dyn Plugins) -> Result
             let path = "on_failure.previous";
             let known = facts(&previous.plugin, plugins).within("plugin").within(path)?;
             let settings = settings(&previous.settings, known, site.currency).within("settings").within(path)?;
-            OnFailure::Previous { plugin: previous.plugin.clone(), settings }
+            OnFailure::Previous { plugin: previous.plugin.to_string(), settings }
         }
     };
     Ok(Binding {
-        plugin: input.plugin.clone(),
+        plugin: input.plugin.to_string(),
         settings: settings(&input.settings, known, site.currency).within("settings")?,
         on_failure,
     })

@@ -46,14 +46,37 @@ pub(super) fn refund_order(input: &RefundInput) -> Result<RefundOrder, InputErro
             return Err(error).within_item(index).within("payments");
         }
     }
-    let places: Vec<usize> = (0..tenders.len()).filter(|&index| tenders[index].takes_part).collect();
-    let request = RefundRequest { amount, payments: places.iter().map(|&index| tenders[index].payment).collect() };
-    check_refund_request(&request).map_err(|refused| match refused {
+    // Everyone who paid must make sense, also who takes no part: the same numbers are the answer's `refundable`.
+    let of = |places: &[usize]| RefundRequest {
+        amount,
+        exponent: currency.exponent(),
+        payments: places.iter().map(|&index| tenders[index].payment).collect(),
+    };
+    let everyone: Vec<usize> = (0..tenders.len()).collect();
+    if let Err(bad @ RefundRefused::BadPayment(..)) = check_refund_request(&of(&everyone)) {
+        return Err(refusal(bad, input.mode, amount, currency, &everyone));
+    }
+    let places: Vec<usize> = everyone.into_iter().filter(|&index| tenders[index].takes_part).collect();
+    let request = of(&places);
+    check_refund_request(&request).map_err(|refused| refusal(refused, input.mode, amount, currency, &places))?;
+    Ok(RefundOrder { currency, tenders, request })
+}
+
+/// What is told in place of the engine's message, which has bare minor units. `places` are those of the request's
+/// payments in the document.
+fn refusal(
+    refused: RefundRefused,
+    mode: RefundMode,
+    amount: Minor,
+    currency: Currency,
+    places: &[usize],
+) -> InputError {
+    match refused {
         RefundRefused::NotPositive => {
             InputError::at(InputErrorKind::RefundNotPositive, "amount", "is nothing; a refund must be more than that")
         }
         RefundRefused::AboveRefundable(left) => {
-            let of = match input.mode {
+            let of = match mode {
                 RefundMode::Cards => "of what gift cards paid",
                 RefundMode::Order => "of the order",
             };
@@ -65,8 +88,7 @@ pub(super) fn refund_order(input: &RefundInput) -> Result<RefundOrder, InputErro
             let path = format!("payments[{}]", places.get(index).copied().unwrap_or(index));
             InputError::at(InputErrorKind::Inconsistent, &path, problem)
         }
-    })?;
-    Ok(RefundOrder { currency, tenders, request })
+    }
 }
 
 fn tender(input: &PaymentInput, mode: RefundMode, order_currency: Currency) -> Result<Tender, InputError> {
@@ -102,5 +124,5 @@ fn tender(input: &PaymentInput, mode: RefundMode, order_currency: Currency) -> R
     }
     let is_card = input.tender == TenderInput::Card;
     let takes_part = is_card || mode == RefundMode::Order;
-    Ok(Tender { id: input.id.clone(), is_card, currency, payment, takes_part })
+    Ok(Tender { id: input.id.to_string(), is_card, currency, payment, takes_part })
 }

@@ -1,13 +1,12 @@
 //! Settings of a condition, from JSON to the kinds that the plugin declares. Must not know ranges: the host
 //! checks those, and the plugin itself checks whatever is left.
 
-use std::collections::BTreeMap;
-
 use giftcard_engine::value::{Named, Value};
 use giftcard_engine::{Currency, Money};
 use giftcard_host::{Facts, Setting, SettingKind};
 use serde_json::Value as Json;
 
+use super::bounds::{Fields, check_items, check_text};
 use super::leaf::{Amount, CurrencyCode, decimal, minor};
 use super::shape::MoneyInput;
 use super::time::{day, is_time_of_day};
@@ -28,13 +27,9 @@ pub(super) fn facts<'a>(plugin: &str, plugins: &'a dyn Plugins) -> Result<&'a Fa
 }
 
 /// Settings by name, as the plugin declares them; null is the same as left out.
-pub(super) fn settings(
-    given: &BTreeMap<String, Json>,
-    plugin: &Facts,
-    currency: Currency,
-) -> Result<Vec<Named>, InputError> {
+pub(super) fn settings(given: &Fields<Json>, plugin: &Facts, currency: Currency) -> Result<Vec<Named>, InputError> {
     let mut settings = Vec::new();
-    for (name, json) in given {
+    for (name, json) in given.iter() {
         let Some(setting) = plugin.settings.iter().find(|setting| setting.name == *name) else {
             let known: Vec<String> = plugin.settings.iter().map(|setting| format!("`{}`", setting.name)).collect();
             let known = if known.is_empty() { "none".to_string() } else { known.join(", ") };
@@ -58,7 +53,7 @@ fn wrong(json: &Json, right: &str) -> InputError {
 }
 
 fn value(json: &Json, setting: &Setting, currency: Currency) -> Result<Value, InputError> {
-    let text = |right: &str| json.as_str().ok_or_else(|| wrong(json, right));
+    let text = |right: &str| json.as_str().ok_or_else(|| wrong(json, right)).and_then(short);
     let invalid = |text: &str, right: &str| {
         Err(InputError::here(InputErrorKind::InvalidValue, format!("`{}` {right}", excerpt(text))))
     };
@@ -76,6 +71,11 @@ fn value(json: &Json, setting: &Setting, currency: Currency) -> Result<Value, In
                 }
                 _ => wrong(json, "it must be a whole number such as 5"),
             })
+        }
+        // The host says what is below the least; but nothing below nothing would be nothing to it.
+        SettingKind::Quantity | SettingKind::Percent if is_minus_nothing(json, setting) => {
+            let problem = format!("`{}` is negative; it must be at least 0", excerpt(text("")?));
+            Err(InputError::here(InputErrorKind::InvalidValue, problem))
         }
         SettingKind::Quantity => {
             let right = "quantities are decimal strings with up to three decimals such as \"1.5\"";
@@ -103,11 +103,24 @@ fn value(json: &Json, setting: &Setting, currency: Currency) -> Result<Value, In
     }
 }
 
+fn short(text: &str) -> Result<&str, InputError> {
+    check_text(text).map(|()| text)
+}
+
+fn allows_negative(setting: &Setting) -> bool {
+    setting.minimum.is_some_and(|minimum| minimum < 0)
+}
+
+fn is_minus_nothing(json: &Json, setting: &Setting) -> bool {
+    let is_nothing = |text: &str| text.starts_with('-') && decimal(text, 3) == Some(0);
+    !allows_negative(setting) && json.as_str().is_some_and(is_nothing)
+}
+
 fn money(json: &Json, setting: &Setting, currency: Currency) -> Result<Value, InputError> {
-    let negative = setting.minimum.is_some_and(|minimum| minimum < 0);
+    let negative = allows_negative(setting);
     let right = "amounts are decimal strings such as \"25.00\", or {\"amount\": \"25.00\", \"currency\": \"USD\"}";
     match json {
-        Json::String(text) => Ok(Value::Money(Money::new(minor(text, currency, negative)?, currency))),
+        Json::String(text) => Ok(Value::Money(Money::new(minor(short(text)?, currency, negative)?, currency))),
         Json::Object(object) => match (object.get("amount"), object.get("currency"), object.len()) {
             (Some(Json::String(amount)), Some(Json::String(code)), 2) => {
                 let money = MoneyInput { amount: Amount(amount.clone()), currency: CurrencyCode(code.clone()) };
@@ -125,8 +138,10 @@ fn money(json: &Json, setting: &Setting, currency: Currency) -> Result<Value, In
 
 fn texts(json: &Json, convert: impl Fn(&str) -> Result<String, InputError>) -> Result<Value, InputError> {
     let items = json.as_array().ok_or_else(|| wrong(json, "it must be an array of strings"))?;
+    check_items(items.len())?;
     let text = |(index, item): (usize, &Json)| {
-        item.as_str().ok_or_else(|| wrong(item, "it must be a string")).and_then(&convert).within_item(index)
+        let text = item.as_str().ok_or_else(|| wrong(item, "it must be a string")).and_then(short);
+        text.and_then(&convert).within_item(index)
     };
     Ok(Value::Texts(items.iter().enumerate().map(text).collect::<Result<_, _>>()?))
 }

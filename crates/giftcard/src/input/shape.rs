@@ -1,13 +1,13 @@
 //! The shape of an input. The comments are the descriptions of the JSON Schema. Must not check what a value means.
 
-use std::collections::BTreeMap;
-
 use giftcard_engine::Money;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bounds::{CARDS_MAX_INPUT, Count, Fields, LINES_MAX, LIST_ITEMS_MAX, List, Name, Text};
 use super::leaf::{
-    Amount, Attribute, CardCode, CurrencyCode, DayOrInstant, Instant, MinimumOrderInput, Quantity, RateText, minor,
+    Amount, Attribute, CardCode, CurrencyCode, DayOrInstant, Instant, MinimumOrderInput, PositiveAmount, Quantity,
+    RateText, minor,
 };
 use super::{InputError, Within};
 
@@ -24,9 +24,9 @@ pub struct QuoteInput {
     pub order: OrderInput,
     /// The programmes that the cards belong to. `manual`, without restrictions, need not be given.
     #[serde(default)]
-    pub programmes: Vec<ProgrammeInput>,
+    pub programmes: List<ProgrammeInput, LIST_ITEMS_MAX>,
     /// The cards, in the order in which the shopper entered them.
-    pub cards: Vec<CardInput>,
+    pub cards: List<CardInput, CARDS_MAX_INPUT>,
 }
 
 /// A shop.
@@ -35,18 +35,20 @@ pub struct QuoteInput {
 #[schemars(rename = "Site")]
 pub struct SiteInput {
     /// Its name; the order's `site`, else `main`, if left out.
-    pub id: Option<String>,
+    pub id: Option<Name>,
     /// Its main currency, in which minimum order amounts are; the order's if left out.
     pub currency: Option<CurrencyCode>,
-    /// Its time zone, as the IANA database calls it, such as `Europe/Berlin`; UTC if left out.
-    pub time_zone: Option<String>,
+    /// Its time zone, as the IANA database calls it, such as `Europe/Berlin`; UTC if left out. It must be one that the
+    /// database knows, which a schema cannot say.
+    pub time_zone: Option<Name>,
     /// In which order cards are used; as entered if left out.
     pub order_of_use: Option<OrderOfUseInput>,
-    /// Most cards for one order; 20 if left out.
-    pub cards_max: Option<u32>,
+    /// Most cards for one order; 20 if left out. Written without a fraction: `20.0` is refused, which a schema cannot
+    /// say.
+    pub cards_max: Option<Count>,
     /// Recorded exchange rates. Without one, a card in another currency is refused.
     #[serde(default)]
-    pub rates: Vec<RateInput>,
+    pub rates: List<RateInput, LIST_ITEMS_MAX>,
 }
 
 /// In which order cards are used.
@@ -73,7 +75,8 @@ pub struct RateInput {
     pub from: CurrencyCode,
     /// The currency of its worth.
     pub to: CurrencyCode,
-    /// What one unit of `from` is worth in `to`. It also holds the other way, unless another rate is given for that.
+    /// What one unit of `from` is worth in `to`; more than 0. It also holds the other way, unless another rate is given
+    /// for that.
     pub rate: RateText,
 }
 
@@ -83,15 +86,15 @@ pub struct RateInput {
 #[schemars(rename = "Order")]
 pub struct OrderInput {
     /// The platform's id.
-    pub id: Option<String>,
+    pub id: Option<Name>,
     /// The shop; the `site` of this document if left out, and the same if given.
-    pub site: Option<String>,
+    pub site: Option<Name>,
     /// Sales channel.
-    pub channel: Option<String>,
+    pub channel: Option<Text>,
     /// The other payment method.
-    pub payment_method: Option<String>,
+    pub payment_method: Option<Text>,
     /// Shipping method.
-    pub shipping_method: Option<String>,
+    pub shipping_method: Option<Text>,
     /// Currency of every amount of the order.
     pub currency: CurrencyCode,
     /// What the order costs after all discounts, with shipping and tax, before any card.
@@ -101,9 +104,9 @@ pub struct OrderInput {
     /// Sums by part, for an order without lines. With lines they are worked out, and must agree where given.
     pub totals: Option<TotalsInput>,
     /// The lines, shipping and fees among them; they add up to the total. May be left out.
-    pub lines: Option<Vec<LineInput>>,
+    pub lines: Option<List<LineInput, LINES_MAX>>,
     /// The discounts that were taken off already.
-    pub discounts: Option<Vec<DiscountInput>>,
+    pub discounts: Option<List<DiscountInput, LIST_ITEMS_MAX>>,
     /// Billing address.
     pub billing: Option<AddressInput>,
     /// Shipping address.
@@ -114,7 +117,7 @@ pub struct OrderInput {
     pub placed_at: Option<Instant>,
     /// Whatever else the platform knows.
     #[serde(default)]
-    pub attributes: BTreeMap<String, Attribute>,
+    pub attributes: Fields<Attribute>,
 }
 
 /// Sums by part, tax included.
@@ -155,18 +158,18 @@ pub struct LineInput {
     /// How much of the total is tax.
     pub tax: Option<Amount>,
     /// Stock keeping unit.
-    pub sku: Option<String>,
+    pub sku: Option<Text>,
     /// Name on the invoice.
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// The platform's product type.
-    pub product_type: Option<String>,
+    pub product_type: Option<Text>,
     /// Categories.
-    pub categories: Option<Vec<String>>,
+    pub categories: Option<List<Text, LIST_ITEMS_MAX>>,
     /// Tags.
-    pub tags: Option<Vec<String>>,
+    pub tags: Option<List<Text, LIST_ITEMS_MAX>>,
     /// Whatever else the platform knows.
     #[serde(default)]
-    pub attributes: BTreeMap<String, Attribute>,
+    pub attributes: Fields<Attribute>,
 }
 
 /// What a line is.
@@ -191,7 +194,7 @@ pub enum PartInput {
 #[schemars(rename = "Discount")]
 pub struct DiscountInput {
     /// The code the shopper entered.
-    pub code: Option<String>,
+    pub code: Option<Text>,
     /// What it took off.
     pub amount: Amount,
 }
@@ -205,11 +208,11 @@ pub struct AddressInput {
     #[schemars(regex(pattern = "^[A-Z]{2}$"))]
     pub country: String,
     /// Subdivision as ISO 3166-2 calls it, without the country, or the platform's own name.
-    pub region: Option<String>,
+    pub region: Option<Text>,
     /// Postal code as written.
-    pub postal_code: Option<String>,
+    pub postal_code: Option<Text>,
     /// City.
-    pub city: Option<String>,
+    pub city: Option<Text>,
 }
 
 /// Who orders.
@@ -218,23 +221,23 @@ pub struct AddressInput {
 #[schemars(rename = "Customer")]
 pub struct CustomerInput {
     /// The platform's id.
-    pub id: Option<String>,
+    pub id: Option<Name>,
     /// Signed in with an account; false if left out.
     #[serde(default)]
     pub registered: bool,
     /// Roles.
-    pub roles: Option<Vec<String>>,
+    pub roles: Option<List<Text, LIST_ITEMS_MAX>>,
     /// Segments.
-    pub segments: Option<Vec<String>>,
+    pub segments: Option<List<Text, LIST_ITEMS_MAX>>,
     /// Email address.
-    pub email: Option<String>,
-    /// Number of earlier orders.
-    pub orders: Option<u32>,
+    pub email: Option<Text>,
+    /// Number of earlier orders. Written without a fraction: `3.0` is refused, which a schema cannot say.
+    pub orders: Option<Count>,
     /// Value of earlier orders, in the order's currency.
     pub spent: Option<Amount>,
     /// Whatever else the platform knows.
     #[serde(default)]
-    pub attributes: BTreeMap<String, Attribute>,
+    pub attributes: Fields<Attribute>,
 }
 
 /// A programme: what cards of one kind have in common.
@@ -243,9 +246,10 @@ pub struct CustomerInput {
 #[schemars(rename = "Programme")]
 pub struct ProgrammeInput {
     /// Unique within its site.
-    pub code_name: String,
-    /// The site it belongs to; the `site` of this document if left out.
-    pub site: Option<String>,
+    pub code_name: Name,
+    /// The site it belongs to; the `site` of this document if left out. Its amounts are in the currency of this
+    /// document's site even where it belongs to another.
+    pub site: Option<Name>,
     /// Switched on; true if left out.
     pub enabled: Option<bool>,
     /// Its cards work from here on: an instant, or the start of a day in the site's zone.
@@ -254,17 +258,18 @@ pub struct ProgrammeInput {
     pub valid_to: Option<DayOrInstant>,
     /// Who may use its cards; everyone if left out.
     pub audience: Option<AudienceInput>,
-    /// The least order its cards can be used on.
+    /// The least order its cards can be used on, in the currency of this document's site, also where the programme is
+    /// another site's.
     pub minimum_order: Option<MinimumOrderInput>,
     /// What its cards may pay for, beside goods.
     #[serde(default)]
     pub pays: PaysInput,
     /// Other sites that accept its cards.
     #[serde(default)]
-    pub accepted_by: Vec<String>,
+    pub accepted_by: List<Name, LIST_ITEMS_MAX>,
     /// Its conditions, all of which must accept.
     #[serde(default)]
-    pub conditions: Vec<ConditionInput>,
+    pub conditions: List<ConditionInput, LIST_ITEMS_MAX>,
 }
 
 /// Who may use a programme's cards.
@@ -277,9 +282,9 @@ pub enum AudienceInput {
     /// Signed-in customers.
     Registered,
     /// Signed-in customers in at least one of these roles.
-    Roles(Vec<String>),
+    Roles(#[schemars(length(min = 1))] List<Name, LIST_ITEMS_MAX>),
     /// The customer with this id.
-    Customer(String),
+    Customer(Name),
 }
 
 /// An amount and what it is compared with.
@@ -287,7 +292,7 @@ pub enum AudienceInput {
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[schemars(rename = "AmountAndBasis")]
 pub struct AmountWithBasis {
-    /// In the site's currency.
+    /// In the currency of this document's site.
     pub amount: Amount,
     /// What it is compared with; the total if left out.
     #[serde(default)]
@@ -329,11 +334,12 @@ pub struct PaysInput {
 #[schemars(rename = "Condition")]
 pub struct ConditionInput {
     /// Its id, or `id@version`. `giftcard plugin list` names those that are loaded.
-    pub plugin: String,
-    /// Settings by name. `giftcard plugin inspect` shows which there are. An amount is a decimal string in the site's
-    /// currency or `{"amount": "25.00", "currency": "USD"}`; a quantity and a percentage are decimal strings.
+    pub plugin: Name,
+    /// Settings by name. `giftcard plugin inspect` shows which there are. An amount is a decimal string in the currency
+    /// of this document's site or `{"amount": "25.00", "currency": "USD"}`; a quantity and a percentage are decimal
+    /// strings. Each is checked by what the plugin declares, which a schema cannot say.
     #[serde(default)]
-    pub settings: BTreeMap<String, serde_json::Value>,
+    pub settings: Fields<serde_json::Value>,
     /// What happens to a card when the condition fails instead of deciding; the card is refused if left out.
     #[serde(default)]
     pub on_failure: OnFailureInput,
@@ -359,10 +365,10 @@ pub enum OnFailureInput {
 #[schemars(rename = "Previous")]
 pub struct PreviousInput {
     /// As `id@version`.
-    pub plugin: String,
+    pub plugin: Name,
     /// Settings by name.
     #[serde(default)]
-    pub settings: BTreeMap<String, serde_json::Value>,
+    pub settings: Fields<serde_json::Value>,
 }
 
 /// A card as it stands.
@@ -370,14 +376,15 @@ pub struct PreviousInput {
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[schemars(rename = "Card")]
 pub struct CardInput {
-    /// What the card is called in answers; never its code. `card-1` and so on, by position, if left out.
-    pub id: Option<String>,
-    /// The code as entered: two entries with one code are one card.
+    /// What the card is called in answers; never its code, since answers are shown. `card-1` and so on, by position, if
+    /// left out. Two entries have one id only if both have the same code.
+    pub id: Option<Name>,
+    /// The code as entered: two entries with one code are one card, and must say the same of it.
     pub code: Option<CardCode>,
     /// Code name of its programme; `manual` if left out.
-    pub programme: Option<String>,
+    pub programme: Option<Name>,
     /// The site that issued it; the `site` of this document if left out.
-    pub site: Option<String>,
+    pub site: Option<Name>,
     /// Its currency; the order's if left out.
     pub currency: Option<CurrencyCode>,
     /// What is on it, in its own currency.
@@ -393,11 +400,11 @@ pub struct CardInput {
     pub issued_at: Option<DayOrInstant>,
     /// It works until just before this instant, or to the end of this day in the site's zone; for ever if left out.
     pub expires_at: Option<DayOrInstant>,
-    /// The most that the shopper wants it to pay, in the order's currency.
-    pub use_at_most: Option<Amount>,
+    /// The most that the shopper wants it to pay, in the order's currency; more than nothing.
+    pub use_at_most: Option<PositiveAmount>,
     /// Whatever else the platform knows.
     #[serde(default)]
-    pub attributes: BTreeMap<String, Attribute>,
+    pub attributes: Fields<Attribute>,
 }
 
 /// The stored state of a card.
@@ -444,10 +451,10 @@ pub struct RefundInput {
     pub currency: CurrencyCode,
     /// What the amount is of.
     pub mode: RefundMode,
-    /// What is to go back, in the order's currency.
-    pub amount: Amount,
-    /// The tenders, in the order in which they paid.
-    pub payments: Vec<PaymentInput>,
+    /// What is to go back, in the order's currency; more than nothing.
+    pub amount: PositiveAmount,
+    /// The tenders, in the order in which they paid. All of them are checked, whichever take part.
+    pub payments: List<PaymentInput, LIST_ITEMS_MAX>,
 }
 
 /// What a refund is of.
@@ -466,7 +473,7 @@ pub enum RefundMode {
 #[schemars(rename = "Payment")]
 pub struct PaymentInput {
     /// What the tender is called in the answer.
-    pub id: String,
+    pub id: Name,
     /// A gift card, or any other way to pay; a gift card if left out.
     #[serde(default)]
     pub tender: TenderInput,

@@ -29,10 +29,10 @@ pub(super) fn site(input: &QuoteInput, order_currency: Currency) -> Result<(Site
         })?,
     };
     let site = Site {
-        id: given.id.as_ref().or(input.order.site.as_ref()).map_or(MAIN, String::as_str).to_string(),
+        id: given.id.as_deref().or(input.order.site.as_deref()).unwrap_or(MAIN).to_string(),
         currency,
         order_of_use: given.order_of_use.map_or(OrderOfUse::AsEntered, OrderOfUseInput::policy),
-        cards_max: given.cards_max.unwrap_or(CARDS_MAX_DEFAULT),
+        cards_max: given.cards_max.map_or(CARDS_MAX_DEFAULT, |count| count.0),
         rates: rates(&given.rates).within("rates")?,
     };
     Ok((site, zone))

@@ -85,6 +85,11 @@ impl DayOrInstant {
         self.resolve(|day| zone.end_of_day(day))
     }
 
+    /// The day, where one was given and not an instant.
+    pub(super) fn on(&self) -> Option<NaiveDate> {
+        day(&self.0)
+    }
+
     fn resolve(&self, of_day: impl Fn(NaiveDate) -> Option<InstantMs>) -> Result<InstantMs, InputError> {
         if let Some(day) = day(&self.0) {
             return of_day(day).ok_or_else(beyond);
@@ -100,6 +105,10 @@ impl DayOrInstant {
 }
 
 fn instant(text: &str) -> Option<InstantMs> {
+    // The parser also takes the minus sign of typography, U+2212, in an offset.
+    if !text.is_ascii() {
+        return None;
+    }
     DateTime::parse_from_rfc3339(text).ok().map(|instant| instant.timestamp_millis())
 }
 
@@ -174,6 +183,9 @@ mod tests {
             assert!(at(bad).is_err(), "{bad}");
         }
         assert!(Instant("2026-01-31".to_string()).at().is_err());
+        assert!(Instant("2026-01-31T12:00:00-05:00".to_string()).at().is_ok());
+        assert!(Instant("2026-01-31T12:00:00\u{2212}05:00".to_string()).at().is_err());
+        assert!(at("2026-01-31T12:00:00\u{2212}05:00").is_err());
         assert!(is_time_of_day("08:30") && !is_time_of_day("8:30") && !is_time_of_day("24:00"));
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use giftcard_engine::quote::{CardOutcome, CardShare, ConditionRun, FailureTreatment, QuoteStep, public_code};
+use giftcard_engine::quote::{
+    CARD_NOT_USABLE, CardOutcome, CardShare, ConditionRun, FailureTreatment, Quote, QuoteStep, public_code,
+};
 use giftcard_engine::{Minor, QuoteRequest};
 use giftcard_host::Quoted;
 use schemars::JsonSchema;
@@ -10,6 +12,9 @@ use serde::Serialize;
 
 use super::RulesOutput;
 use crate::input::{Amount, Attribute};
+
+/// What a shopper is told instead of a message that would tell whether a card exists, or what became of it.
+const PUBLIC_MESSAGE: &str = "This gift card cannot be used.";
 
 /// What each card pays for an order, and what is still due.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -30,7 +35,7 @@ pub struct QuoteOutput {
     pub due: Amount,
     /// Whether another payment method is needed. Without, the order can be confirmed as it is.
     pub payment_required: bool,
-    /// The cards in the order in which they were used.
+    /// The cards that are used or not needed, in the order in which they had their turn. Refused ones had none.
     pub order_of_use: Vec<String>,
     /// What became of each card, as entered.
     pub cards: Vec<CardOutput>,
@@ -43,7 +48,8 @@ pub struct QuoteOutput {
     pub rules: RulesOutput,
 }
 
-/// What became of a card.
+/// What became of a card. `code`, `message`, `by`, `arguments` and `left` are for staff and for the owner who is signed in:
+/// a shopper who only typed a code is shown `public_code` and `public_message`, which do not tell whether it exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "CardShare")]
 pub struct CardOutput {
@@ -54,15 +60,18 @@ pub struct CardOutput {
     /// For an entry that repeats an earlier one: the card it repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeats: Option<String>,
-    /// Why it is refused: a stable kebab-case code.
+    /// Why it is refused: a stable kebab-case code. For staff and the owner who is signed in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The code that a shopper may see, which does not tell whether a card exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_code: Option<String>,
-    /// Why it is refused, for people who may know; not for a shopper where `public_code` differs from `code`.
+    /// Why it is refused. For staff and the owner who is signed in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// The message that a shopper may see: a general one where `public_code` is `card-not-usable`, otherwise `message`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_message: Option<String>,
     /// The condition plugin that refused it; none for the rules themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -73,14 +82,16 @@ pub struct CardOutput {
     pub applied: Amount,
     /// What is taken from it, in its own currency.
     pub taken: Amount,
-    /// What is still available on it, in its own currency.
+    /// What is still available on it, in its own currency. Of a refused card it is for staff and the owner who is
+    /// signed in.
     pub left: Amount,
     /// The card's own currency.
     pub currency: String,
     /// For a card in another currency: what `left` is worth in the order's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_here: Option<Amount>,
-    /// There and true where something is left that is worth nothing in the order's currency.
+    /// There and true where something is left that is worth nothing in the order's currency. Without an exchange rate
+    /// it is not known what it is worth, and this is not there.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub not_spendable_here: bool,
     /// For a card in another currency: minor units of the order's for one of the card's, as a fraction such as "1/3".
@@ -184,7 +195,12 @@ impl QuoteOutput {
             applied: amount(quote.applied),
             due: amount(quote.due),
             payment_required: quote.payment_required(),
-            order_of_use: quote.order_of_use.iter().map(|&card| id(card)).collect(),
+            order_of_use: quote
+                .order_of_use
+                .iter()
+                .filter(|&&card| had_a_turn(quote, card))
+                .map(|&card| id(card))
+                .collect(),
             cards: (0..request.cards.len()).filter_map(|card| card_output(request, &quoted, card)).collect(),
             conditions: quote.conditions.iter().map(|run| condition(request, run)).collect(),
             steps: explained.then(|| quote.steps.iter().map(step).collect()),
@@ -197,6 +213,11 @@ impl QuoteOutput {
     pub fn has_failures(&self) -> bool {
         self.conditions.iter().any(|condition| condition.failure.is_some())
     }
+}
+
+fn had_a_turn(quote: &Quote, card: usize) -> bool {
+    let share = quote.shares.iter().find(|share| share.card == card);
+    share.is_some_and(|share| !matches!(share.outcome, CardOutcome::Refused(_)))
 }
 
 /// What became of the entry at `index`. INVARIANT of the engine: each has a share, or repeats one that has.
@@ -215,6 +236,7 @@ fn card_output(request: &QuoteRequest, quoted: &Quoted, index: usize) -> Option<
         code: None,
         public_code: None,
         message: None,
+        public_message: None,
         by: None,
         arguments: None,
         applied: Amount::of(Minor::ZERO, request.order.currency),
@@ -230,6 +252,12 @@ fn of_share(request: &QuoteRequest, share: &CardShare) -> CardOutput {
         CardOutcome::Refused(refusal) => Some(refusal),
         _ => None,
     };
+    let public = refusal.map(|refusal| public_code(&refusal.reject.code));
+    let message = refusal.map(|refusal| refusal.reject.text());
+    let public_message = match public {
+        Some(CARD_NOT_USABLE) => Some(PUBLIC_MESSAGE.to_string()),
+        _ => message.clone(),
+    };
     let arguments = refusal.map(|refusal| &refusal.reject.arguments).filter(|arguments| !arguments.is_empty());
     let argument = |named: &giftcard_engine::value::Named| (named.name.clone(), Attribute::from(&named.value));
     CardOutput {
@@ -241,8 +269,9 @@ fn of_share(request: &QuoteRequest, share: &CardShare) -> CardOutput {
         },
         repeats: None,
         code: refusal.map(|refusal| refusal.reject.code.clone()),
-        public_code: refusal.map(|refusal| public_code(&refusal.reject.code).to_string()),
-        message: refusal.map(|refusal| refusal.reject.text()),
+        public_code: public.map(str::to_string),
+        message,
+        public_message,
         by: refusal.and_then(|refusal| refusal.plugin.clone()),
         arguments: arguments.map(|arguments| arguments.iter().map(argument).collect()),
         applied: Amount::of(share.applied, here),
@@ -250,7 +279,7 @@ fn of_share(request: &QuoteRequest, share: &CardShare) -> CardOutput {
         left: Amount::of(share.left, card.currency),
         currency: card.currency.to_string(),
         left_here: share.left_here.filter(|_| card.currency != here).map(|left| Amount::of(left, here)),
-        not_spendable_here: !share.left.is_zero() && share.left_here.unwrap_or_default().is_zero(),
+        not_spendable_here: !share.left.is_zero() && share.left_here.is_some_and(Minor::is_zero),
         rate: share.rate.map(|rate| format!("{}/{}", rate.numerator(), rate.denominator())),
     }
 }
@@ -274,6 +303,7 @@ mod tests {
     use giftcard_engine::check::Evaluation;
     use giftcard_engine::quote::{ConditionCall, ConditionFacts, ConditionFailure, Evaluator, quote};
     use giftcard_engine::redemption::{Decision, Request, apply};
+    use giftcard_engine::value::Named;
     use serde_json::{Value, json};
 
     use super::*;
@@ -288,6 +318,10 @@ mod tests {
 
         fn facts(&self, _: &str) -> Option<ConditionFacts<'_>> {
             None
+        }
+
+        fn settings_in_full(&self, _: &str, settings: &[Named]) -> Vec<Named> {
+            settings.to_vec()
         }
 
         fn evaluate(&mut self, _: &ConditionCall<'_>) -> Result<Result<Evaluation, ConditionFailure>, Self::Error> {

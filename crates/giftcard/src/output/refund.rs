@@ -1,6 +1,7 @@
 //! A refund as JSON.
 
 use giftcard_engine::refund::RefundShare;
+use giftcard_engine::value::Step;
 use giftcard_host::Refunded;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -18,6 +19,9 @@ pub struct RefundOutput {
     pub amount: Amount,
     /// What goes back to each tender, as given.
     pub shares: Vec<RefundShareOutput>,
+    /// How the rules came to it; only if explained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Vec<RefundStepOutput>>,
     /// What was run.
     pub rules: RulesOutput,
 }
@@ -40,6 +44,23 @@ pub struct RefundShareOutput {
     pub refundable: Amount,
 }
 
+/// Something that led to a share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "RefundStep")]
+pub struct RefundStepOutput {
+    /// The tender; none for what concerns the refund as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tender: Option<String>,
+    /// What was looked at.
+    pub check: String,
+    /// Whether it was as needed.
+    pub passed: bool,
+    /// What was there.
+    pub seen: String,
+    /// What followed, or would have been right.
+    pub needed: String,
+}
+
 /// A way to pay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -54,7 +75,17 @@ pub enum TenderOutput {
 impl RefundOutput {
     /// A refund in the words of its request.
     #[must_use]
-    pub fn of(order: &RefundOrder, refunded: Refunded) -> Self {
+    pub fn of(order: &RefundOrder, refunded: Refunded, explained: bool) -> Self {
+        // INVARIANT of the host: a step names a payment of the request, and those are the tenders that take part.
+        let asked: Vec<&Tender> = order.tenders.iter().filter(|tender| tender.takes_part).collect();
+        let step = |step: Step| RefundStepOutput {
+            tender: step.card.and_then(|payment| asked.get(payment)).map(|tender| tender.id.clone()),
+            check: step.check,
+            passed: step.passed,
+            seen: step.seen,
+            needed: step.needed,
+        };
+        let steps = explained.then(|| refunded.steps.into_iter().map(step).collect());
         let mut given = refunded.shares.into_iter();
         let shares = order.tenders.iter().map(|tender| {
             let none = RefundShare { applied: Default::default(), taken: Default::default() };
@@ -65,6 +96,7 @@ impl RefundOutput {
             currency: order.currency.to_string(),
             amount: Amount::of(order.request.amount, order.currency),
             shares: shares.collect(),
+            steps,
             rules: RulesOutput::of(refunded.calls, refunded.engine.to_string()),
         }
     }
@@ -83,7 +115,7 @@ fn share_output(order: &RefundOrder, tender: &Tender, share: RefundShare) -> Ref
 
 #[cfg(test)]
 mod tests {
-    use giftcard_engine::refund::refund;
+    use giftcard_engine::refund::{explain_refund, refund};
     use serde_json::{Value, json};
 
     use super::*;
@@ -92,8 +124,9 @@ mod tests {
     fn answer(input: &Value) -> Value {
         let order = read_refund(&input.to_string()).unwrap();
         let shares = refund(&order.request).unwrap();
-        let refunded = Refunded { shares, calls: Vec::new(), engine: "native".into() };
-        serde_json::to_value(RefundOutput::of(&order, refunded)).unwrap()
+        let steps = explain_refund(&order.request, &shares);
+        let refunded = Refunded { shares, steps, calls: Vec::new(), engine: "native".into() };
+        serde_json::to_value(RefundOutput::of(&order, refunded, true)).unwrap()
     }
 
     #[test]
@@ -122,5 +155,18 @@ mod tests {
             "id": "E", "tender": "card", "applied": "33.33", "taken": "99.99", "currency": "EUR", "refundable": "0.00",
         });
         assert_eq!(found["shares"], json!([share]));
+    }
+
+    #[test]
+    fn a_step_names_the_tender_it_is_about_though_others_take_no_part() {
+        let found = answer(&json!({
+            "currency": "KWD", "mode": "cards", "amount": "9.000",
+            "payments": [
+                {"id": "bank", "tender": "other", "applied": "70.000"}, {"id": "A", "applied": "20.000"},
+            ],
+        }));
+        let step = &found["steps"][0];
+        assert_eq!((&step["tender"], found["steps"].as_array().unwrap().len()), (&json!("A"), 1));
+        assert!(step["needed"].as_str().unwrap().contains("9.000"), "{step}");
     }
 }

@@ -12,7 +12,7 @@ mod bindings {
 
 use bindings::exports::giftcard::rules::plugin::{Description, Guest as Plugin, Problem};
 use bindings::exports::giftcard::rules::redemption::{
-    Card, Decision, Guest as Redemption, Outcome, RefundRequest, RefundShare, Refusal, Request, Share, Tender, Verdict,
+    Card, Decision, Guest as Redemption, Outcome, RefundDecision, RefundRequest, RefundShare, Refusal, Request, Share, Tender, Verdict,
 };
 use bindings::giftcard::rules::types::{Failure, Named, Step};
 
@@ -96,11 +96,11 @@ impl Redemption for Hostile {
             seen: String::new(),
             needed: String::new(),
         };
-        let steps = if explain && mode == 119 { vec![bad_step] } else { Vec::new() };
+        let steps = if mode == 119 { vec![bad_step] } else { Vec::new() };
         Ok(Decision { shares, steps })
     }
 
-    fn refund(request: RefundRequest, _: Vec<Named>) -> Result<Vec<RefundShare>, Failure> {
+    fn refund(request: RefundRequest, _: Vec<Named>, explain: bool) -> Result<RefundDecision, Failure> {
         let mut shares: Vec<RefundShare> =
             request.payments.iter().map(|_| RefundShare { applied: 0, taken: 0 }).collect();
         match request.amount % 10 {
@@ -112,7 +112,10 @@ impl Redemption for Hostile {
             // Everything to the first: a merchant's own split, within the bounds.
             _ => shares[0] = RefundShare { applied: request.amount, taken: request.amount },
         }
-        Ok(shares)
+        if explain && request.amount % 10 == 6 {
+            shares.reverse();
+        }
+        Ok(RefundDecision { shares, steps: Vec::new() })
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
+use steps::STEPS;
 use walk::Walk;
 
 fn main() -> ExitCode {
@@ -26,10 +27,9 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let start = Instant::now();
     let mut walk = Walk::begin()?;
-    steps::examples(&mut walk)?;
-    steps::rules_and_conditions(&mut walk)?;
-    steps::platform_orders(&mut walk)?;
-    steps::many_refunds_and_plugins(&mut walk)?;
-    println!("{} steps, all as expected ({:.1} s)", walk.steps(), start.elapsed().as_secs_f32());
+    for step in STEPS {
+        step(&mut walk)?;
+    }
+    println!("{} steps, all as expected ({:.1} s)", STEPS.len(), start.elapsed().as_secs_f32());
     Ok(())
 }

@@ -19,7 +19,7 @@ pub(crate) struct Walk {
     root: PathBuf,
     giftcard: PathBuf,
     title: String,
-    steps: u32,
+    step: u32,
 }
 
 impl Walk {
@@ -32,40 +32,40 @@ impl Walk {
         println!("Gift cards pay for orders: the demo of `giftcard`\n");
         println!("Every command can be typed again in the project's folder, with `{shown}` for `giftcard`;");
         println!("the orders are in `tests/demo/orders`. `--json` has the same answers for machines.");
-        Ok(Self { root, giftcard, title: String::new(), steps: 0 })
-    }
-
-    /// How many steps there were.
-    pub(crate) fn steps(&self) -> u32 {
-        self.steps
+        Ok(Self { root, giftcard, title: String::new(), step: 0 })
     }
 
     /// A heading, and what to look at.
     pub(crate) fn step(&mut self, title: &str, what: &str) {
-        self.steps += 1;
+        self.step += 1;
         self.title = title.to_string();
-        let heading = format!("{}. {title}", self.steps);
+        let heading = format!("{}. {title}", self.step);
         println!("\n{heading}\n{}\n{what}\n", "-".repeat(heading.chars().count()));
     }
 
     /// Runs a command for the reader, then for its JSON, in which each of `expected` must stand at its pointer.
     pub(crate) fn run(&self, arguments: &str, expected: &[(&str, Value)]) -> Result<()> {
-        println!("$ giftcard {arguments}");
-        // The reader's terminal, so that tables have its width.
-        let status = self.command(arguments).status().with_context(|| format!("`{}`", self.giftcard.display()))?;
-        ensure!(status.success(), "step {}: `giftcard {arguments}` ended with {status}", self.steps);
+        self.show(arguments)?;
         let answers = self.answers(arguments)?;
         let [answer] = answers.as_slice() else {
-            bail!("step {}: `giftcard {arguments} --json` gave {} answers, not one", self.steps, answers.len());
+            bail!("step {}: `giftcard {arguments} --json` gave {} answers, not one", self.step, answers.len());
         };
         self.check(&format!("giftcard {arguments} --json"), answer, expected)
+    }
+
+    /// Runs a command for the reader, on the reader's own terminal, so that tables have its width.
+    pub(crate) fn show(&self, arguments: &str) -> Result<()> {
+        println!("$ giftcard {arguments}");
+        let status = self.command(arguments).status().with_context(|| format!("`{}`", self.giftcard.display()))?;
+        ensure!(status.success(), "step {}: `giftcard {arguments}` ended with {status}", self.step);
+        Ok(())
     }
 
     /// Shows the start and the end of a command's output.
     pub(crate) fn show_shortened(&self, arguments: &str) -> Result<()> {
         println!("$ giftcard {arguments}");
         let output = self.command(arguments).stderr(Stdio::inherit()).output()?;
-        ensure!(output.status.success(), "step {}: `giftcard {arguments}` ended with {}", self.steps, output.status);
+        ensure!(output.status.success(), "step {}: `giftcard {arguments}` ended with {}", self.step, output.status);
         let text = String::from_utf8(output.stdout).context("the output is no text")?;
         let lines: Vec<&str> = text.trim_end().lines().collect();
         let left_out = lines.len().saturating_sub(HEAD_LINES + TAIL_LINES);
@@ -82,7 +82,7 @@ impl Walk {
     /// Every answer of a command with `--json`.
     pub(crate) fn answers(&self, arguments: &str) -> Result<Vec<Value>> {
         let output = self.command(arguments).arg("--json").output()?;
-        let step = self.steps;
+        let step = self.step;
         ensure!(output.status.success(), "step {step}: `giftcard {arguments} --json` ended with {}", output.status);
         let text = String::from_utf8(output.stdout).context("the answer is no text")?;
         let answers = text.lines().map(serde_json::from_str).collect::<Result<_, _>>();
@@ -93,7 +93,7 @@ impl Walk {
     pub(crate) fn check(&self, source: &str, answer: &Value, expected: &[(&str, Value)]) -> Result<()> {
         for (pointer, right) in expected {
             let found = answer.pointer(pointer).unwrap_or(&Value::Null);
-            let (step, title) = (self.steps, &self.title);
+            let (step, title) = (self.step, &self.title);
             ensure!(found == right, "step {step}, \"{title}\": `{source}` has {found} at {pointer}, expected {right}");
         }
         Ok(())
