@@ -19,7 +19,7 @@ use crate::error::{
 };
 use crate::limits::Limits;
 use crate::sandbox::{Allocation, CallState, Sandbox, hex};
-use crate::settings::{Setting, described_settings};
+use crate::settings::{Setting, described_settings, with_defaults};
 use crate::v0_1::bindings::exports::giftcard::rules::plugin::GuestIndices;
 use crate::v0_1::{self, ConditionPre, Needs, RulesPre};
 
@@ -142,6 +142,11 @@ impl<P> Loaded<P> {
 
     pub(crate) fn sandbox(&self) -> &Sandbox {
         self.host.sandbox()
+    }
+
+    /// What crosses where nobody chose settings: rules are not bound to anything yet, so theirs are their defaults.
+    pub(crate) fn defaults(&self) -> Vec<(&str, &Value)> {
+        with_defaults(&self.facts.settings, &[])
     }
 
     /// Asks the component itself; each setting by itself has been checked before.

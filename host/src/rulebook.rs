@@ -149,7 +149,7 @@ impl Rulebook {
     /// [`CallError`] where the rules failed or broke a guarantee.
     pub fn apply(&self, request: &Request) -> Result<(Decision, CallRecord), Box<CallError>> {
         let loaded = &self.rules.0;
-        let (mut decision, spent) = v0_1::apply(loaded.sandbox(), &loaded.pre, request, false)
+        let (mut decision, spent) = v0_1::apply(loaded.sandbox(), &loaded.pre, request, &loaded.defaults(), false)
             .map_err(|failed| Box::new(loaded.error("apply", failed.failure)))?;
         giftcard_engine::check::check_decision(request, &decision)
             .map_err(|broken| Box::new(loaded.error("apply", broken.into())))?;
@@ -167,7 +167,7 @@ impl Rulebook {
         let loaded = &self.rules.0;
         let failed = |failure: CallFailure| RefundError::Rules(Box::new(loaded.error("refund", failure)));
         let broken = |rule, detail: &str| failed(Broken { rule, card: None, detail: detail.to_string() }.into());
-        let ask = |explain: bool| v0_1::refund(loaded.sandbox(), &loaded.pre, request, explain);
+        let ask = |explain: bool| v0_1::refund(loaded.sandbox(), &loaded.pre, request, &loaded.defaults(), explain);
         let ((shares, _), spent) = ask(false).map_err(|error| failed(error.failure))?;
         check_refund(request, &shares).map_err(|broken: Broken| failed(broken.into()))?;
         let mut calls = vec![record(&loaded.facts, "refund", spent)];
@@ -267,7 +267,7 @@ impl Evaluator for Run<'_> {
 
     fn apply(&mut self, request: &Request, explain: bool) -> Result<Decision, Self::Error> {
         let loaded = &self.book.rules.0;
-        let (decision, spent) = v0_1::apply(loaded.sandbox(), &loaded.pre, request, explain)
+        let (decision, spent) = v0_1::apply(loaded.sandbox(), &loaded.pre, request, &loaded.defaults(), explain)
             .map_err(|failed| Box::new(loaded.error("apply", failed.failure)))?;
         self.calls.push(record(&loaded.facts, "apply", spent));
         Ok(decision)

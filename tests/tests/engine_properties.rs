@@ -97,6 +97,7 @@ fn the_random_requests_reach_every_rule() {
         codes::WORTH_NOTHING_HERE,
         codes::MINIMUM_NOT_MET,
         codes::LINES_NEEDED,
+        codes::TAX_NEEDED,
         codes::NO_GIFT_CARDS,
         codes::NOTHING_PAYABLE,
         codes::TOO_MANY_CARDS,

@@ -165,7 +165,7 @@ fn the_site_says_how_many_cards_one_order_takes() {
     let expected = ["1.00, 0.00 left", "card-expired", "1.00, 0.00 left", "too-many-cards", "33.00 due"];
     let quote = check_with(&mut NativeEvaluator::default(), &request, &expected);
     let CardOutcome::Refused(refusal) = &quote.shares[3].outcome else { panic!("{quote:?}") };
-    assert_eq!(refusal.reject.text(), "at most 2 cards can be used for one order");
+    assert_eq!(refusal.reject.text(), "the order has as many gift cards as it may; the most is 2");
     assert_eq!(giftcard_engine::programme::CARDS_MAX_DEFAULT, 20);
 }
 
@@ -259,8 +259,8 @@ fn a_minimum_that_needs_lines_or_their_tax_says_so() {
         &restricted(bare("60.00"), |p| p.minimum = minimum("1.00", true, false)),
         &["order-lines-needed", "60.00 due"],
     );
-    check(&restricted(untaxed(), |p| p.minimum = minimum("1.00", true, true)), &["order-lines-needed", "60.00 due"]);
-    check(&restricted(untaxed(), |p| p.minimum = minimum("1.00", false, true)), &["order-lines-needed", "60.00 due"]);
+    check(&restricted(untaxed(), |p| p.minimum = minimum("1.00", true, true)), &["order-tax-needed", "60.00 due"]);
+    check(&restricted(untaxed(), |p| p.minimum = minimum("1.00", false, true)), &["order-tax-needed", "60.00 due"]);
     let mut taxed = bare("60.00");
     taxed.totals.tax = Some(cents("10.00"));
     check(&restricted(taxed, |p| p.minimum = minimum("50.00", false, true)), &["50.00, 0.00 left", "10.00 due"]);

@@ -263,3 +263,63 @@ fn a_failed_call_is_recorded_with_what_it_spent() {
     assert!(call.log[0].starts_with("info: water"), "{call:?}");
     assert!(call.log.iter().map(String::len).sum::<usize>() <= giftcard_host::LOG_BYTES_MAX + 100);
 }
+
+#[test]
+fn what_would_take_too_long_to_compile_is_not_compiled() {
+    let bytes = component_bytes("gift-card");
+    for (limits, expected) in [
+        (Limits { functions_max: 10, ..Limits::default() }, "it has more than 10 functions"),
+        (Limits { function_bytes_max: 100, ..Limits::default() }, "bytes of code; at most 100 are allowed"),
+        (Limits { function_locals_max: 1, ..Limits::default() }, "local variables; at most 1 are allowed"),
+    ] {
+        let strict = Host::new(HostConfig { limits, ..HostConfig::default() }).unwrap();
+        let Err(error) = strict.load("gift-card", &bytes) else { panic!("loaded, instead of saying {expected}") };
+        assert_eq!(error.stage(), "compile");
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn limits_without_end_are_no_overflow() {
+    let never = Duration::MAX;
+    let limits = Limits { deadline: never, wait_max: never, component_bytes_max: usize::MAX, ..Limits::default() };
+    let host = Host::new(HostConfig { limits, calls_max: 1, ..HostConfig::default() }).unwrap();
+    let mut book = Rulebook::new(rules(&host, "gift-card"));
+    host.load_file(&giftcard_tests::harness::component_path("tests/minimal-condition")).unwrap();
+    book.add(condition(&host, "tests/minimal-condition"));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| book.quote(&request(1_000, &[1_500], vec![binding("minimal-condition", "", "")]), false).unwrap());
+        }
+    });
+}
+
+#[test]
+fn what_somebody_else_put_into_the_cache_is_not_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let bytes = component_bytes("tests/minimal-condition");
+    let host = cached(directory.path());
+    host.load("minimal", &bytes).unwrap();
+    let file = entries(directory.path()).remove(0);
+    let other = host.load("gift-card", &component_bytes("gift-card")).unwrap();
+    let foreign = directory.path().join(format!("{}-{}.cwasm", other.facts().digest, host.engine_id()));
+    // Writable by others, or not a file at all: whoever made it, it is not trusted.
+    fs::copy(&foreign, &file).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    assert_eq!(host.load("minimal", &bytes).unwrap().facts().id, "minimal-condition");
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink(&foreign, &file).unwrap();
+    assert_eq!(host.load("minimal", &bytes).unwrap().facts().id, "minimal-condition");
+}
+
+#[test]
+fn settings_that_do_not_fit_are_a_failure_and_no_default() {
+    let host = host();
+    let book = standard_rulebook(&host);
+    let misspelt = Named { name: "shares".into(), value: Value::Integer(5_000) };
+    let cap = Binding { plugin: "spending-cap".into(), settings: vec![misspelt], on_failure: OnFailure::RefuseCard };
+    let quoted = book.quote(&request(1_000, &[1_500], vec![cap]), false).unwrap();
+    let failure = quoted.quote.conditions[0].failure.clone().unwrap().0;
+    assert_eq!(failure.code, "bad-settings");
+    assert!(failure.message.contains("setting `shares`: is unknown; known are"), "{}", failure.message);
+}

@@ -6,12 +6,12 @@ use giftcard_engine::check::Broken;
 use giftcard_engine::redemption as engine;
 use giftcard_engine::refund::{RefundRequest, RefundShare};
 use giftcard_engine::Minor;
-use giftcard_engine::value::Step;
+use giftcard_engine::value::{Step, Value};
 use wasmtime::component::InstancePre;
 
 use super::bindings::exports::giftcard::rules::redemption as wit;
 use super::bindings::giftcard::rules::types;
-use super::{Answered, answered, failure_from_wit, minor, ratio_to_wit, step_from_wit};
+use super::{Answered, TextPool, answered, failure_from_wit, minor, ratio_to_wit, settings_to_wit, step_from_wit};
 use crate::error::CallFailure;
 use crate::sandbox::{CallState, Sandbox};
 
@@ -33,6 +33,7 @@ pub(crate) fn apply(
     sandbox: &Sandbox,
     rules: &RulesPre,
     request: &engine::Request,
+    settings: &[(&str, &Value)],
     explain: bool,
 ) -> Answered<engine::Decision> {
     let lines: Option<Vec<wit::Line>> = request.lines.as_ref().map(|lines| lines.iter().map(lower_line).collect());
@@ -78,8 +79,10 @@ pub(crate) fn apply(
             cards_max: request.policy.cards_max,
         },
     };
+    let pool = TextPool::of(settings.iter().map(|(_, value)| *value));
+    let settings = settings_to_wit(settings, &pool);
     let (answer, spent) = sandbox.call(&rules.instance, |store, instance| {
-        rules.indices.load(&mut *store, instance)?.call_apply(store, lowered, &[], explain)
+        rules.indices.load(&mut *store, instance)?.call_apply(store, lowered, &settings, explain)
     })?;
     let raise = |answer: Result<wit::Decision, types::Failure>| {
         let decision = answer.map_err(|failure| failure_from_wit(&failure))?;
@@ -94,6 +97,7 @@ pub(crate) fn refund(
     sandbox: &Sandbox,
     rules: &RulesPre,
     request: &RefundRequest,
+    settings: &[(&str, &Value)],
     explain: bool,
 ) -> Answered<(Vec<RefundShare>, Vec<Step>)> {
     let payment = |payment: &giftcard_engine::refund::Payment| wit::Payment {
@@ -105,8 +109,10 @@ pub(crate) fn refund(
     let payments: Vec<wit::Payment> = request.payments.iter().map(payment).collect();
     let (amount, exponent) = (request.amount.get(), request.exponent);
     let lowered = wit::RefundRequest { amount, exponent, payments: &payments };
+    let pool = TextPool::of(settings.iter().map(|(_, value)| *value));
+    let settings = settings_to_wit(settings, &pool);
     let (answer, spent) = sandbox.call(&rules.instance, |store, instance| {
-        rules.indices.load(&mut *store, instance)?.call_refund(store, lowered, &[], explain)
+        rules.indices.load(&mut *store, instance)?.call_refund(store, lowered, &settings, explain)
     })?;
     let raise = |answer: Result<wit::RefundDecision, types::Failure>| {
         let decision = answer.map_err(|failure| failure_from_wit(&failure))?;

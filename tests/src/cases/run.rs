@@ -81,7 +81,7 @@ fn refusal(error: &TillError) -> Value {
 
 /// Takes out digests, fuel and the engine, wherever they stand.
 fn without_build(till: &Till, mut decision: Value) -> Value {
-    if let Some(rules) = decision["rules"].as_object_mut() {
+    if let Some(rules) = decision.get_mut("rules").and_then(Value::as_object_mut) {
         rules.shift_remove("engine");
         for call in rules.get_mut("calls").and_then(Value::as_array_mut).into_iter().flatten() {
             if let Some(call) = call.as_object_mut() {
@@ -91,7 +91,7 @@ fn without_build(till: &Till, mut decision: Value) -> Value {
         }
     }
     // The message of a failure names the component by the start of its digest.
-    for condition in decision["conditions"].as_array_mut().into_iter().flatten() {
+    for condition in decision.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
         if let Some(Value::String(message)) = condition.pointer_mut("/failure/message") {
             for loaded in till.rulebook().conditions() {
                 let digest = &loaded.facts().digest;

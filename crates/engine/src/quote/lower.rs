@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::{CardRefusal, QuoteError, QuoteRequest, input};
 use crate::card::CardSnapshot;
 use crate::code::normalise;
-use crate::money::Minor;
+use crate::money::{MINOR_MAX, Minor};
 use crate::order::{Line, Order, Part, Totals, check_attributes};
 use crate::programme::{Audience, MANUAL, Programme};
 use crate::redemption::{self, Card, Customer, Minimum, Policy, Request, Tender, Verdict, codes, parts};
@@ -115,6 +115,11 @@ fn check_card<E>(card: &CardSnapshot, index: usize) -> Result<(), QuoteError<E>>
             return input(path(field), "is negative; it must be at least 0");
         }
     }
+    for (field, instant) in [("issued_at", Some(card.issued_at)), ("expires_at", card.expires_at)] {
+        if instant.is_some_and(|instant| instant.unsigned_abs() > MINOR_MAX.unsigned_abs()) {
+            return input(path(field), "is beyond 2^53 - 1 milliseconds");
+        }
+    }
     if card.held > card.balance {
         return input(path("held"), "is more than the balance");
     }
@@ -209,6 +214,11 @@ fn lower_programme<E>(
     handles: &mut Handles,
 ) -> Result<redemption::Programme, QuoteError<E>> {
     let (site, order) = (&request.site, &request.order);
+    for (field, instant) in [("valid_from", programme.valid_from), ("valid_to", programme.valid_to)] {
+        if instant.is_some_and(|instant| instant.unsigned_abs() > MINOR_MAX.unsigned_abs()) {
+            return input(format!("programmes[{}].{field}", programme.code_name), "is beyond 2^53 - 1 milliseconds");
+        }
+    }
     let minimum = match programme.minimum {
         None => None,
         Some(minimum) => {

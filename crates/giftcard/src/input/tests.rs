@@ -6,7 +6,10 @@ use serde_json::{Value as Json, json};
 use super::*;
 
 mod accepted;
+mod bounds;
+mod cards;
 mod refund;
+mod schema;
 mod settings;
 
 /// No condition plugin is loaded.
@@ -108,9 +111,11 @@ fn read(text: &str) -> Result<giftcard_engine::QuoteRequest, InputError> {
     read_quote(text, &OnePlugin::new(), 1_767_225_600_000)
 }
 
-#[test]
-fn every_mistake_is_told_where_it_is_what_it_is_and_what_would_be_right() {
-    let rows: &[(&str, Json, &str, &str)] = &[
+/// Where, what, and the code and message it is told with.
+type Mistake = (&'static str, Json, &'static str, &'static str);
+
+fn mistakes() -> Vec<Mistake> {
+    vec![
         // Amounts.
         (
             "order/total",
@@ -493,13 +498,135 @@ fn every_mistake_is_told_where_it_is_what_it_is_and_what_would_be_right() {
             "invalid-value",
             "`programmes[0].conditions[0].on_failure`: `shrug` is not known here; it must be `refuse-card`, `ignore` or `previous`",
         ),
-    ];
+        // What a name may not be.
+        (
+            "order/id",
+            json!(""),
+            "invalid-value",
+            "`order.id`: is empty; it must be at least one character long",
+        ),
+        ("order/site", json!(""), "invalid-value", "`order.site`: is empty; it must be at least one character long"),
+        ("site/id", json!(""), "invalid-value", "`site.id`: is empty; it must be at least one character long"),
+        (
+            "order/customer",
+            json!({"id": ""}),
+            "invalid-value",
+            "`order.customer.id`: is empty; it must be at least one character long",
+        ),
+        (
+            "programmes/0/code_name",
+            json!(""),
+            "invalid-value",
+            "`programmes[0].code_name`: is empty; it must be at least one character long",
+        ),
+        (
+            "programmes/0/site",
+            json!(""),
+            "invalid-value",
+            "`programmes[0].site`: is empty; it must be at least one character long",
+        ),
+        (
+            "programmes/0/accepted_by",
+            json!(["a", ""]),
+            "invalid-value",
+            "`programmes[0].accepted_by[1]`: is empty; it must be at least one character long",
+        ),
+        (
+            "programmes/0/audience",
+            json!({"customer": ""}),
+            "invalid-value",
+            "`programmes[0].audience.customer`: is empty; it must be at least one character long",
+        ),
+        (
+            "programmes/0/conditions/0/plugin",
+            json!(""),
+            "invalid-value",
+            "`programmes[0].conditions[0].plugin`: is empty; it must be at least one character long",
+        ),
+        ("cards/0/id", json!(""), "invalid-value", "`cards[0].id`: is empty; it must be at least one character long"),
+        (
+            "cards/0/site",
+            json!(""),
+            "invalid-value",
+            "`cards[0].site`: is empty; it must be at least one character long",
+        ),
+        (
+            "cards/0/programme",
+            json!(""),
+            "invalid-value",
+            "`cards[0].programme`: is empty; it must be at least one character long",
+        ),
+        // Less than nothing, also where that is nothing.
+        ("order/total", json!("-0.00"), "invalid-amount", "`order.total`: `-0.00` is negative; it must be at least 0"),
+        ("order/total", json!("-0.001"), "invalid-amount", "`order.total`: `-0.001` is negative; it must be at least 0"),
+        ("order/paid", json!("-0"), "invalid-amount", "`order.paid`: `-0` is negative; it must be at least 0"),
+        (
+            "order/lines",
+            json!([{"total": "35.00", "unit_price": "1.00", "quantity": "-0"}]),
+            "invalid-value",
+            "`order.lines[0].quantity`: `-0` is not a quantity; write a decimal of at least 0 with at most 3 decimals, such as `1.5`",
+        ),
+        (
+            "order/attributes",
+            json!({"m": {"amount": "-0.00", "currency": "USD"}}),
+            "invalid-amount",
+            "`order.attributes.m.amount`: `-0.00` is negative; it must be at least 0",
+        ),
+        (
+            "site/rates",
+            json!([{"from": "USD", "to": "EUR", "rate": "-0.5"}]),
+            "invalid-value",
+            "`site.rates[0].rate`: `-0.5` is not a rate that can be kept exactly; write a decimal above 0, such as `1.08`",
+        ),
+        (
+            "site/cards_max",
+            json!(20.0),
+            "wrong-type",
+            "`site.cards_max`: is the JSON number 20.0; it must be a whole number from 0 to 4294967295",
+        ),
+        (
+            "site/cards_max",
+            json!(4_294_967_296_i64),
+            "wrong-type",
+            "`site.cards_max`: is the JSON number 4294967296; it must be a whole number from 0 to 4294967295",
+        ),
+        (
+            "now",
+            json!("2026-01-31T12:00:00\u{2212}05:00"),
+            "invalid-value",
+            "`now`: `2026-01-31T12:00:00\u{2212}05:00` is not an instant; write date, time and offset, such as `2026-01-31T12:00:00Z`",
+        ),
+        // Objects that are no amounts.
+        (
+            "order/attributes",
+            json!({"a": {"b": 1}}),
+            "wrong-type",
+            "`order.attributes.a`: is an object with `b`; attributes are `true` or `false`, a whole number, a string, an array of strings or an amount as {\"amount\": \"1.00\", \"currency\": \"USD\"}",
+        ),
+        (
+            "order/attributes",
+            json!({"a": {}}),
+            "wrong-type",
+            "`order.attributes.a`: is an empty object; attributes are `true` or `false`, a whole number, a string, an array of strings or an amount as {\"amount\": \"1.00\", \"currency\": \"USD\"}",
+        ),
+        (
+            "order/attributes",
+            json!({"a": {"amount": "1.00"}}),
+            "missing-field",
+            "`order.attributes.a.currency`: is missing",
+        ),
+    ]
+}
+
+#[test]
+fn every_mistake_is_told_where_it_is_what_it_is_and_what_would_be_right() {
+    let rows = mistakes();
     assert!(rows.len() >= 30);
     for (path, value, code, expected) in rows {
         match read(&patched(path, value.clone())) {
-            Ok(_) => assert_eq!(*code, "ok", "{path} {value}"),
+            Ok(_) => assert_eq!(code, "ok", "{path} {value}"),
             Err(error) => {
-                assert_eq!((error.kind.code(), error.to_string().as_str()), (*code, *expected), "{path} {value}")
+                assert_eq!((error.kind.code(), error.to_string().as_str()), (code, expected), "{path} {value}")
             }
         }
     }

@@ -384,13 +384,49 @@ mod tests {
         }));
         assert_eq!(found["cards"][0]["code"], "card-expired");
         assert_eq!(found["cards"][0]["public_code"], "card-not-usable");
-        assert_eq!(found["cards"][0]["message"], "the card ended at 2026-05-02T00:00:00Z");
-        assert_eq!(found["cards"][0]["arguments"], json!({"end": "2026-05-02T00:00:00Z"}));
+        assert_eq!(found["cards"][0]["message"], "the card ended on 2026-05-01");
+        assert_eq!(found["cards"][0]["public_message"], "This gift card cannot be used.");
+        assert_eq!(found["cards"][0]["arguments"], json!({"end": "2026-05-01"}));
+        assert_eq!(found["order_of_use"], json!([]), "a refused card had no turn");
         let repeated = json!({
             "id": "card-2", "outcome": "repeated", "repeats": "card-1", "applied": "0.00", "taken": "0.00",
             "left": "5.00", "currency": "USD",
         });
         assert_eq!(found["cards"][1], repeated);
         assert!(!found.to_string().to_lowercase().contains("aaaa"), "a code must never be shown");
+    }
+
+    #[test]
+    fn a_shopper_is_told_why_only_where_that_gives_nothing_away() {
+        let found = answer(&json!({
+            "site": {"order_of_use": "smallest-balance"},
+            "order": {"currency": "USD", "total": "5.00"},
+            "programmes": [{"code_name": "p", "minimum_order": "10.00"}],
+            "cards": [
+                {"id": "A", "balance": "9.00"}, {"id": "closed", "balance": "1.00", "status": "closed"},
+                {"id": "small", "balance": "2.00", "programme": "p"}, {"id": "B", "balance": "6.00"},
+            ],
+        }));
+        let told = |card: usize| (&found["cards"][card]["public_code"], &found["cards"][card]["public_message"]);
+        assert_eq!(told(0), (&Value::Null, &Value::Null));
+        assert_eq!(told(1), (&json!("card-not-usable"), &json!("This gift card cannot be used.")));
+        assert_eq!(found["cards"][1]["message"], "the card is closed");
+        assert_eq!(told(2), (&json!("minimum-not-met"), &found["cards"][2]["message"]));
+        assert!(found["cards"][2]["message"].as_str().unwrap().contains("10.00"), "{}", found["cards"][2]);
+        let outcomes: Vec<&Value> = found["cards"].as_array().unwrap().iter().map(|card| &card["outcome"]).collect();
+        assert_eq!(outcomes, ["not-needed", "refused", "refused", "used"]);
+        assert_eq!(found["order_of_use"], json!(["B", "A"]), "refused cards had no turn");
+    }
+
+    #[test]
+    fn without_a_rate_nobody_knows_what_is_spendable_here() {
+        let found = answer(&json!({
+            "order": {"currency": "USD", "total": "50.00"},
+            "cards": [{"id": "E", "currency": "EUR", "balance": "100.00"}, {"id": "empty", "balance": "0.00"}],
+        }));
+        for card in found["cards"].as_array().unwrap() {
+            assert_eq!((&card["outcome"], card.get("not_spendable_here")), (&json!("refused"), None), "{card}");
+        }
+        assert_eq!(found["cards"][0]["code"], "currency-mismatch");
     }
 }

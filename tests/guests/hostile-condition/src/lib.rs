@@ -55,6 +55,14 @@ impl Condition for Hostile {
             "beyond-2-53" => up_to(1 << 53),
             "undeclared-code" => reject_all(request, reject("surprise", "not in the description")),
             "bad-code" => reject_all(request, reject("Not A Code", "not kebab-case")),
+            "long-message" => reject_all(request, reject("declared", &"x".repeat(2_000))),
+            "amplified-message" => {
+                reject_all(request, reject("declared", &"{a}".repeat(300)).text("a", &"x".repeat(2_000)))
+            }
+            "many-limits" => {
+                let limit = SharedLimit { limit: 1_000_000, cards: vec![0], code: "declared".into() };
+                Evaluation { limits: vec![limit; 1_000], ..accept_all(request) }
+            }
             "undeclared-limit" => {
                 let limit = SharedLimit { limit: 0, cards: vec![0], code: "declared".into() };
                 Evaluation { limits: vec![limit], ..accept_all(request) }

@@ -52,6 +52,11 @@ fn a_plain_date_is_a_whole_day_of_the_sites_zone() {
     );
     assert_eq!(format_instant(request.cards[0].expires_at.unwrap()), "2026-11-02T05:00:00Z");
     assert_eq!(format_instant(request.cards[1].expires_at.unwrap()), "2026-11-01T12:00:00Z");
+    // The date is kept as it was written; an instant has none.
+    let on = |date: Option<chrono::NaiveDate>| date.map(|date| date.to_string()).unwrap_or_default();
+    let programme = &request.programmes[0];
+    assert_eq!((on(programme.valid_from_on), on(programme.valid_to_on)), ("2026-03-08".into(), "2026-03-08".into()));
+    assert_eq!((on(request.cards[0].expires_on), on(request.cards[1].expires_on)), ("2026-11-01".into(), "".into()));
 }
 
 #[test]
