@@ -14,8 +14,8 @@ use wasmtime::component::{Component as Code, InstancePre};
 use crate::cache::CodeCache;
 use crate::contract::{CONTRACT, Fit, World, fit};
 use crate::error::{
-    CallError, CallFailure, CompileError, ContractError, HostError, LinkError, LoadError, ParseError, ReadCause, ReadError,
-    TrialCause, TrialError, Who, clip,
+    CallError, CallFailure, CompileError, ContractError, HostError, LinkError, LoadError, ParseError, ReadCause,
+    ReadError, TrialCause, TrialError, Who, clip,
 };
 use crate::limits::Limits;
 use crate::sandbox::{Allocation, CallState, Sandbox, hex};
@@ -236,7 +236,8 @@ impl Host {
         let digest = hex(&Sha256::digest(bytes));
         who.digest = Some(digest.clone());
         let code = self.code(&who, &digest, bytes)?;
-        let imports = code.component_type().imports(self.sandbox().engine()).map(|(name, _)| name.to_string()).collect();
+        let imports =
+            code.component_type().imports(self.sandbox().engine()).map(|(name, _)| name.to_string()).collect();
         let linked = self.link(&who, &code)?;
         let world = match ConditionPre::new(linked.clone()) {
             Ok(_) => World::ConditionPlugin,
@@ -244,11 +245,19 @@ impl Host {
         };
         let (facts, needs, plugin) = self.try_out(who, &linked, world, digest, bytes.len(), imports)?;
         let name = facts.who().to_string();
-        let link_error = |error: wasmtime::Error| LinkError { who: Box::new(facts.who()), cause: clip(&format!("{error:#}")) };
+        let link_error =
+            |error: wasmtime::Error| LinkError { who: Box::new(facts.who()), cause: clip(&format!("{error:#}")) };
         Ok(match world {
             World::ConditionPlugin => {
                 let pre = ConditionPre::new(linked.clone()).map_err(link_error)?;
-                Component::Condition(Condition(Arc::new(Loaded { host: self.clone(), facts, who: name, needs, pre, plugin })))
+                Component::Condition(Condition(Arc::new(Loaded {
+                    host: self.clone(),
+                    facts,
+                    who: name,
+                    needs,
+                    pre,
+                    plugin,
+                })))
             }
             World::GiftCard => {
                 let pre = RulesPre::new(linked.clone()).map_err(link_error)?;
@@ -361,7 +370,10 @@ impl Host {
         let mut codes = BTreeSet::new();
         for code in &description.reject_codes {
             if !is_code(&code.code) || !codes.insert(&code.code) {
-                return Err(wrong(&who, format!("the reject code `{}` is not kebab-case or stands twice", clip(&code.code))));
+                return Err(wrong(
+                    &who,
+                    format!("the reject code `{}` is not kebab-case or stands twice", clip(&code.code)),
+                ));
             }
         }
         let settings = described_settings(&description.settings).map_err(|problem| wrong(&who, problem))?;

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use wit_parser::decoding::{DecodedWasm, decode};
-use wit_parser::{Function, Handle, InterfaceId, Resolve, SourceMap, Type, TypeDefKind, World as WitWorld, WorldItem, WorldKey};
+use wit_parser::{
+    Function, Handle, InterfaceId, Resolve, SourceMap, Type, TypeDefKind, World as WitWorld, WorldItem, WorldKey,
+};
 
 /// The version of the contract that this host speaks.
 pub const CONTRACT: &str = "giftcard:rules@0.1.0";
@@ -77,8 +79,11 @@ pub(crate) fn fit(bytes: &[u8]) -> Result<Fit, String> {
         return Ok(Fit::Differs(None, differences));
     };
     let contract = contract();
-    let (_, expected_world) =
-        contract.worlds.iter().find(|(_, world)| world.name == closest.name()).ok_or("the contract lacks its own world")?;
+    let (_, expected_world) = contract
+        .worlds
+        .iter()
+        .find(|(_, world)| world.name == closest.name())
+        .ok_or("the contract lacks its own world")?;
     let mut differences = import_differences(&found, found_world);
     for (key, item) in &expected_world.exports {
         let WorldItem::Interface { id: expected, .. } = item else { continue };
@@ -89,10 +94,12 @@ pub(crate) fn fit(bytes: &[u8]) -> Result<Fit, String> {
                 let mut compare = Compare { expected: contract, found: &found, differences: &mut differences };
                 compare.interface(&name, *expected, *id);
             }
-            _ => differences.push(match exported.iter().find(|export| without_version(export) == without_version(&name)) {
-                Some(other) => format!("it exports {other}; this host speaks {name}"),
-                None => format!("the export {name} is missing"),
-            }),
+            _ => differences.push(
+                match exported.iter().find(|export| without_version(export) == without_version(&name)) {
+                    Some(other) => format!("it exports {other}; this host speaks {name}"),
+                    None => format!("the export {name} is missing"),
+                },
+            ),
         }
     }
     Ok(if differences.is_empty() { Fit::Fits } else { Fit::Differs(Some(closest), differences) })
@@ -115,7 +122,8 @@ fn contract() -> &'static Resolve {
         ] {
             sources.push_str(name, text);
         }
-        let parsed = sources.parse().unwrap_or_else(|_| unreachable!("INVARIANT: the contract parses, or no test passes"));
+        let parsed =
+            sources.parse().unwrap_or_else(|_| unreachable!("INVARIANT: the contract parses, or no test passes"));
         let mut resolve = Resolve::default();
         resolve.push_group(parsed).expect("INVARIANT: the contract resolves, or no test passes");
         resolve
@@ -196,7 +204,8 @@ impl Compare<'_> {
         let (wanted, got) = (&self.expected.types[expected_id].kind, &self.found.types[found_id].kind);
         match (wanted, got) {
             (TypeDefKind::Record(wanted), TypeDefKind::Record(got)) => {
-                let fields = |fields: &[wit_parser::Field]| fields.iter().map(|f| (f.name.clone(), Some(f.ty))).collect();
+                let fields =
+                    |fields: &[wit_parser::Field]| fields.iter().map(|f| (f.name.clone(), Some(f.ty))).collect();
                 self.members(path, "field", fields(&wanted.fields), fields(&got.fields));
             }
             (TypeDefKind::Variant(wanted), TypeDefKind::Variant(got)) => {
@@ -207,7 +216,8 @@ impl Compare<'_> {
                 let cases = |cases: &[wit_parser::EnumCase]| cases.iter().map(|c| (c.name.clone(), None)).collect();
                 self.members(path, "case", cases(&wanted.cases), cases(&got.cases));
             }
-            (TypeDefKind::Option(wanted), TypeDefKind::Option(got)) | (TypeDefKind::List(wanted), TypeDefKind::List(got)) => {
+            (TypeDefKind::Option(wanted), TypeDefKind::Option(got))
+            | (TypeDefKind::List(wanted), TypeDefKind::List(got)) => {
                 self.types(path, wanted, got);
             }
             (TypeDefKind::Result(wanted), TypeDefKind::Result(got)) => {
@@ -229,7 +239,13 @@ impl Compare<'_> {
     }
 
     /// Fields and cases are compared in order: their places are their meaning in the binary.
-    fn members(&mut self, path: &str, kind: &str, wanted: Vec<(String, Option<Type>)>, got: Vec<(String, Option<Type>)>) {
+    fn members(
+        &mut self,
+        path: &str,
+        kind: &str,
+        wanted: Vec<(String, Option<Type>)>,
+        got: Vec<(String, Option<Type>)>,
+    ) {
         let lacks = |have: &[(String, Option<Type>)], name: &str| !have.iter().any(|(known, _)| known == name);
         let mut same = true;
         for (name, _) in wanted.iter().filter(|(name, _)| lacks(&got, name)) {

@@ -35,27 +35,28 @@
 //! To swap a rule, make another rulebook and put it in the place of the first, behind an `Arc`: every request finishes
 //! with the one it started with.
 
-mod limits;
-mod error;
-mod contract;
-mod complexity;
 mod cache;
-mod sandbox;
-mod v0_1;
-mod settings;
+mod complexity;
 mod component;
+mod contract;
+mod error;
+mod limits;
 mod rulebook;
+mod sandbox;
+mod settings;
+mod v0_1;
 
 pub use component::{Component, Condition, Facts, Host, HostConfig, Rules};
 pub use contract::{CONTRACT, World};
 pub use error::{
-    CallError, CallFailure, CompileError, ContractError, HostError, LinkError, LoadError, ParseError, ReadCause, ReadError,
-    TrialCause, TrialError, Who,
+    CallError, CallFailure, CompileError, ContractError, HostError, LinkError, LoadError, ParseError, ReadCause,
+    ReadError, TrialCause, TrialError, Who,
 };
 pub use giftcard_engine as engine;
 pub use limits::{
-    ANSWER_BYTES_MAX, COMPONENT_BYTES_MAX, DEADLINE, EPOCH_TICK, FUEL_MAX, FUNCTION_BYTES_MAX, FUNCTION_LOCALS_MAX, FUNCTIONS_MAX, LOG_BYTES_MAX, LOG_LINES_MAX, Limits,
-    MEMORY_BYTES_MAX, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX, WAIT_MAX,
+    ANSWER_BYTES_MAX, COMPONENT_BYTES_MAX, DEADLINE, EPOCH_TICK, FUEL_MAX, FUNCTION_BYTES_MAX, FUNCTION_LOCALS_MAX,
+    FUNCTIONS_MAX, LOG_BYTES_MAX, LOG_LINES_MAX, Limits, MEMORY_BYTES_MAX, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX,
+    WAIT_MAX,
 };
 pub use rulebook::{CallRecord, Quoted, RefundError, Refunded, Rulebook};
 pub use sandbox::Allocation;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use giftcard_engine::check::{Broken, Evaluation, check_refund};
-use giftcard_engine::quote::{ConditionCall, ConditionFacts, ConditionFailure, Evaluator, Quote, QuoteError, QuoteRequest, quote};
+use giftcard_engine::quote::{
+    ConditionCall, ConditionFacts, ConditionFailure, Evaluator, Quote, QuoteError, QuoteRequest, quote,
+};
 use giftcard_engine::redemption::{Decision, Request};
 use giftcard_engine::refund::{RefundRefused, RefundRequest, RefundShare, check_refund_request};
 use giftcard_engine::value::{Named, Step};
@@ -111,7 +113,10 @@ impl Rulebook {
 
     /// The current version of every condition, by id.
     pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
-        self.conditions.iter().filter(|(name, condition)| **name == condition.facts().id).map(|(_, condition)| condition)
+        self.conditions
+            .iter()
+            .filter(|(name, condition)| **name == condition.facts().id)
+            .map(|(_, condition)| condition)
     }
 
     /// Whether settings fit a condition: each one by itself, then all of them together, by the condition itself.
@@ -119,8 +124,7 @@ impl Rulebook {
     /// # Errors
     /// [`SettingsError`] with every problem.
     pub fn check_settings(&self, plugin: &str, settings: &[Named]) -> Result<(), SettingsError> {
-        let condition =
-            self.conditions.get(plugin).ok_or_else(|| SettingsError::UnknownPlugin(plugin.to_string()))?;
+        let condition = self.conditions.get(plugin).ok_or_else(|| SettingsError::UnknownPlugin(plugin.to_string()))?;
         let facts = condition.facts();
         check_each(&facts.settings, settings).map_err(SettingsError::Problems)?;
         let settings = with_defaults(&facts.settings, settings);
@@ -138,7 +142,9 @@ impl Rulebook {
         let mut run = Run { book: self, calls: Vec::new() };
         match quote(request, &mut run, explain) {
             Ok(quote) => Ok(Quoted { quote, calls: run.calls, engine: self.engine() }),
-            Err(QuoteError::Broken(broken)) => Err(QuoteError::Rules(Box::new(self.rules.0.error("apply", broken.into())))),
+            Err(QuoteError::Broken(broken)) => {
+                Err(QuoteError::Rules(Box::new(self.rules.0.error("apply", broken.into()))))
+            }
             Err(error) => Err(error),
         }
     }

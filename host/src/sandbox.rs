@@ -100,13 +100,12 @@ impl Sandbox {
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(self.limits.answer_bytes_max);
         store.set_epoch_deadline(self.deadline_ticks());
-        let result = store
-            .set_fuel(self.limits.fuel_max)
-            .and_then(|()| component.instantiate(&mut store))
-            .and_then(|instance| {
+        let result = store.set_fuel(self.limits.fuel_max).and_then(|()| component.instantiate(&mut store)).and_then(
+            |instance| {
                 store.data_mut().instantiated = true;
                 run(&mut store, &instance)
-            });
+            },
+        );
         let failure = result.as_ref().err().map(|error| self.failure(error, store.data()));
         let fuel = self.limits.fuel_max.saturating_sub(store.get_fuel().unwrap_or(0));
         let state = store.into_data();
@@ -156,9 +155,9 @@ impl Sandbox {
             }
             // Without a trap it was the instance that could not be made: no fault of the component's, which has been
             // instantiated before.
-            None if !state.instantiated => {
-                CallFailure::Busy { why: format!("no sandbox could be made: {}", clip(&error.root_cause().to_string())) }
-            }
+            None if !state.instantiated => CallFailure::Busy {
+                why: format!("no sandbox could be made: {}", clip(&error.root_cause().to_string())),
+            },
             None => CallFailure::Trap { message: trap_message(error) },
         }
     }
@@ -181,7 +180,8 @@ fn trap_message(error: &wasmtime::Error) -> String {
     const FRAMES_MAX: usize = 8;
     let mut message = clip(&error.root_cause().to_string());
     if let Some(trace) = error.downcast_ref::<wasmtime::WasmBacktrace>() {
-        let mut names: Vec<String> = trace.frames().iter().filter_map(|frame| frame.func_name()).map(author_name).collect();
+        let mut names: Vec<String> =
+            trace.frames().iter().filter_map(|frame| frame.func_name()).map(author_name).collect();
         // A recursion is one name.
         names.dedup();
         names.truncate(FRAMES_MAX);

@@ -168,7 +168,9 @@ pub(crate) fn check_each(settings: &[Setting], given: &[Named]) -> Result<(), Ve
                 let known: Vec<&str> = settings.iter().map(|setting| setting.name.as_str()).collect();
                 problems.push((name(), format!("is unknown; known are {}", known.join(", "))));
             }
-            Some(_) if given[..index].iter().any(|earlier| earlier.name == named.name) => problems.push((name(), "is given twice".into())),
+            Some(_) if given[..index].iter().any(|earlier| earlier.name == named.name) => {
+                problems.push((name(), "is given twice".into()))
+            }
             Some(setting) => problems.extend(problem(setting, &named.value).map(|problem| (name(), problem))),
         }
     }
@@ -184,7 +186,9 @@ pub(crate) fn check_each(settings: &[Setting], given: &[Named]) -> Result<(), Ve
 fn problem(setting: &Setting, value: &Value) -> Option<String> {
     let number = match (setting.kind, value) {
         (SettingKind::Flag, Value::Flag(_)) | (SettingKind::Text, Value::Text(_)) => None,
-        (SettingKind::Integer | SettingKind::Quantity | SettingKind::Percent, Value::Integer(integer)) => Some(*integer),
+        (SettingKind::Integer | SettingKind::Quantity | SettingKind::Percent, Value::Integer(integer)) => {
+            Some(*integer)
+        }
         (SettingKind::Money, Value::Money(money)) => Some(money.amount().get()),
         (SettingKind::Choice, Value::Text(text)) => return not_chosen(setting, std::slice::from_ref(text)),
         (SettingKind::Date, Value::Text(text)) => return (!is_date(text)).then(|| wrong(text, "a date as 2026-01-31")),

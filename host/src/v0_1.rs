@@ -85,9 +85,8 @@ pub(crate) fn check_settings(
 ) -> Result<Result<(), Vec<(String, String)>>, CallFailure> {
     let pool = TextPool::of(settings.iter().map(|(_, value)| *value));
     let settings = settings_to_wit(settings, &pool);
-    let called = sandbox.call(component, |store, instance| {
-        indices.load(&mut *store, instance)?.call_check_settings(store, &settings)
-    });
+    let called = sandbox
+        .call(component, |store, instance| indices.load(&mut *store, instance)?.call_check_settings(store, &settings));
     let (answer, _) = called.map_err(|failed| failed.failure)?;
     Ok(answer.map_err(|problems| {
         problems.into_iter().map(|problem| (clip(&problem.setting), clip(&problem.message))).collect()
@@ -173,9 +172,8 @@ fn value_from_wit(value: types::ValueResult) -> Result<Value, Broken> {
 }
 
 fn reject_from_wit(reject: types::Reject) -> Result<Reject, Broken> {
-    let arguments = reject.arguments.into_iter().map(|named| {
-        Ok(Named { name: named.name, value: value_from_wit(named.value)? })
-    });
+    let arguments =
+        reject.arguments.into_iter().map(|named| Ok(Named { name: named.name, value: value_from_wit(named.value)? }));
     Ok(Reject { code: reject.code, message: reject.message, arguments: arguments.collect::<Result<_, _>>()? })
 }
 

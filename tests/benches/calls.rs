@@ -178,7 +178,8 @@ fn start_of_binary(cache: &Path) {
         return;
     }
     let order = cache.join("order.json");
-    std::fs::write(&order, r#"{"order":{"currency":"USD","total":"35.00"},"cards":[{"id":"A","balance":"15.00"}]}"#).unwrap();
+    std::fs::write(&order, r#"{"order":{"currency":"USD","total":"35.00"},"cards":[{"id":"A","balance":"15.00"}]}"#)
+        .unwrap();
     let run = || {
         let start = Instant::now();
         let output = std::process::Command::new(&binary)
@@ -225,7 +226,8 @@ fn throughput(book: &Rulebook, request: &Request) {
 
 fn evaluate(condition: &Condition, request: &QuoteRequest, settings: &[Named]) {
     let cards: Vec<usize> = (0..request.cards.len()).collect();
-    let call = ConditionCall { request, totals: &request.order.totals, plugin: "", settings, cards: &cards, explain: false };
+    let call =
+        ConditionCall { request, totals: &request.order.totals, plugin: "", settings, cards: &cards, explain: false };
     black_box(condition.evaluate(&call).0.unwrap());
 }
 

@@ -218,11 +218,10 @@ fn an_unknown_condition_is_wrong_input() {
         &format!("`gone` {missing}"),
     );
     let mut evaluator = NativeEvaluator::new(vec![NativeCondition::always("c", ConditionVerdict::Accept)]);
-    let expected =
-        QuoteError::Input {
-            path: "programmes[0].conditions[0].on_failure.previous.plugin".into(),
-            problem: format!("`c-before` {missing}"),
-        };
+    let expected = QuoteError::Input {
+        path: "programmes[0].conditions[0].on_failure.previous.plugin".into(),
+        problem: format!("`c-before` {missing}"),
+    };
     assert_eq!(evaluator.quote(&with_condition("c", previous("c-before"))), Err(expected));
 }
 

@@ -121,7 +121,9 @@ fn no_card_gives_more_than_it_has_or_than_is_due() {
         let applied: i128 = shares.iter().map(|share| i128::from(share.applied.get())).sum();
         assert!(applied <= i128::from(request.base().get()) && request.base().get() <= due_before);
         for (card, share) in request.cards.iter().zip(&shares) {
-            assert!([share.excluded, share.applied, share.taken, share.left].iter().all(|amount| !amount.is_negative()));
+            assert!(
+                [share.excluded, share.applied, share.taken, share.left].iter().all(|amount| !amount.is_negative())
+            );
             assert_eq!(share.taken.get() + share.left.get(), card.available.get());
             assert_eq!(share.outcome == Outcome::Used, !share.applied.is_zero());
             assert_eq!(share.applied.is_zero(), share.taken.is_zero());
@@ -373,7 +375,8 @@ fn a_card_that_must_be_refused_cannot_be_paid_with() {
             }
             let mut mutated = decision.clone();
             let (one, left) = (minor(1), by(card.available, -1).unwrap());
-            mutated.shares[index] = Share { outcome: Outcome::Used, excluded: Minor::ZERO, applied: one, taken: one, left };
+            mutated.shares[index] =
+                Share { outcome: Outcome::Used, excluded: Minor::ZERO, applied: one, taken: one, left };
             assert!(check_decision(&request, &mutated).is_err(), "card {index}");
         }
     });

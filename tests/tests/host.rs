@@ -75,7 +75,10 @@ fn a_cache_that_others_can_write_to_is_refused() {
     let config = HostConfig { cache: Some(made.clone()), ..HostConfig::default() };
     let error = Host::new(config).err().unwrap();
     assert!(matches!(error, HostError::Cache { .. }));
-    assert!(error.to_string().contains("others can write to it; remove it, or name a directory that does not exist yet"), "{error}");
+    assert!(
+        error.to_string().contains("others can write to it; remove it, or name a directory that does not exist yet"),
+        "{error}"
+    );
     let file = directory.path().join("file");
     fs::write(&file, b"").unwrap();
     assert!(Host::new(HostConfig { cache: Some(file), ..HostConfig::default() }).is_err());
@@ -190,8 +193,16 @@ fn settings_are_checked_one_by_one_and_then_by_the_plugin() {
     check("cart-contents", &[], "name at least one product, category or tag");
     check("cart-contents", &[("skus", text("A-1"))], "setting `skus`: must be of kind texts");
     check("cart-contents", &[("sku", texts("A-1"))], "setting `sku`: is unknown; known are match, skus, categories");
-    check("cart-contents", &[("skus", texts("A")), ("match", text("some"))], "is `some`; it must be one of any, all, none");
-    check("cart-contents", &[("skus", texts("A")), ("quantity", Value::Integer(-1))], "is -0.001; it must be at least 0.000");
+    check(
+        "cart-contents",
+        &[("skus", texts("A")), ("match", text("some"))],
+        "is `some`; it must be one of any, all, none",
+    );
+    check(
+        "cart-contents",
+        &[("skus", texts("A")), ("quantity", Value::Integer(-1))],
+        "is -0.001; it must be at least 0.000",
+    );
     check("cart-contents", &[("skus", texts("A")), ("skus", texts("A"))], "is given twice");
     check("spending-cap", &[("share", Value::Integer(10_001))], "is 100.01 %; it must be at most 100.00 %");
     check("time-window", &[("from-time", text("25:00"))], "is `25:00`; it must be a time as 08:30");
@@ -220,7 +231,9 @@ fn a_cap_for_the_order_holds_over_programmes_that_say_it_in_other_words() {
         cap("spending-cap", &half, previous),
     ] {
         let mut order = request(10_000, &[8_000, 8_000], vec![cap("spending-cap", &half, OnFailure::RefuseCard)]);
-        order.programmes.push(Programme { conditions: vec![other.clone()], ..Programme::unrestricted("main", "second") });
+        order
+            .programmes
+            .push(Programme { conditions: vec![other.clone()], ..Programme::unrestricted("main", "second") });
         order.cards[1].programme = "second".into();
         let quoted = book.quote(&order, false).unwrap();
         let applied: Vec<i64> = quoted.quote.shares.iter().map(|share| share.applied.get()).collect();
@@ -289,7 +302,9 @@ fn limits_without_end_are_no_overflow() {
     book.add(condition(&host, "tests/minimal-condition"));
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| book.quote(&request(1_000, &[1_500], vec![binding("minimal-condition", "", "")]), false).unwrap());
+            scope.spawn(|| {
+                book.quote(&request(1_000, &[1_500], vec![binding("minimal-condition", "", "")]), false).unwrap()
+            });
         }
     });
 }

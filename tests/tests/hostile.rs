@@ -33,7 +33,8 @@ fn check_condition(book: &Rulebook, mode: &str, code: &str) {
     let bad = request(3_500, &[1_500, 4_000], vec![binding("hostile-condition", "mode", mode)]);
     let quoted = book.quote(&bad, mode == "explain-differs").unwrap();
     assert!(start.elapsed() < BOUND, "{mode} took {:?}", start.elapsed());
-    let (failure, treatment) = quoted.quote.conditions[0].failure.clone().unwrap_or_else(|| panic!("{mode} did not fail"));
+    let (failure, treatment) =
+        quoted.quote.conditions[0].failure.clone().unwrap_or_else(|| panic!("{mode} did not fail"));
     assert_eq!((failure.code.as_str(), treatment), (code, FailureTreatment::Refused), "{mode}: {}", failure.message);
     assert!(failure.message.contains("component `hostile-condition` 1.0.0 (sha256:"), "{mode}: {failure:?}");
     assert_eq!(applied(&quoted.quote), [0, 0], "{mode}");
@@ -118,7 +119,8 @@ fn what_a_failure_means_is_the_bindings_to_say() {
 
 #[test]
 fn the_log_is_kept_up_to_its_bytes_and_never_part_of_the_result() {
-    let host = Host::new(HostConfig { limits: Limits { log_bytes_max: 60, ..Limits::default() }, ..HostConfig::default() });
+    let host =
+        Host::new(HostConfig { limits: Limits { log_bytes_max: 60, ..Limits::default() }, ..HostConfig::default() });
     let host = host.unwrap();
     let mut book = Rulebook::new(rules(&host, "gift-card"));
     book.add(condition(&host, "tests/hostile-condition"));
@@ -194,7 +196,9 @@ fn whatever_the_rules_answer_is_checked() {
     check_rules(&book, 120, "shared-limit-broken", |request| {
         request.limits = vec![redemption::SharedLimit { limit: minor(2_000), cards: vec![0, 1], reason: 0 }];
     });
-    check_rules(&book, 120, "above-verdict", |request| request.cards[0].verdicts = vec![Verdict::AcceptUpTo(minor(100))]);
+    check_rules(&book, 120, "above-verdict", |request| {
+        request.cards[0].verdicts = vec![Verdict::AcceptUpTo(minor(100))]
+    });
     check_rules(&book, 120, "above-wanted", |request| request.cards[0].wanted = Some(minor(100)));
     check_rules(&book, 106, "wrong-conversion", as_it_is);
     check_rules(&book, 106, "wrong-conversion", |request| {
@@ -223,9 +227,12 @@ fn a_quote_by_hostile_rules_fails_whole_and_says_why() {
     let host = host();
     let book = Rulebook::new(rules(&host, "tests/hostile-rules"));
     let mut bad = request(3_500, &[1_500, 4_000], Vec::new());
-    for (mode, explain, code) in
-        [(103, false, "sum-above-total"), (115, true, "explain-differs"), (119, true, "bad-index"), (117, false, "component-failed")]
-    {
+    for (mode, explain, code) in [
+        (103, false, "sum-above-total"),
+        (115, true, "explain-differs"),
+        (119, true, "bad-index"),
+        (117, false, "component-failed"),
+    ] {
         bad.site.cards_max = mode;
         let Err(QuoteError::Rules(error)) = book.quote(&bad, explain) else { panic!("{mode} passed") };
         assert_eq!(error.failure.code(), code);
@@ -255,7 +262,9 @@ fn a_refund_split_is_checked_too() {
         applied_returned: Minor::ZERO,
         taken_returned: Minor::ZERO,
     };
-    let refund = |amount: i64| book.refund(&RefundRequest { amount: minor(amount), exponent: 2, payments: vec![payment, payment] }, true);
+    let refund = |amount: i64| {
+        book.refund(&RefundRequest { amount: minor(amount), exponent: 2, payments: vec![payment, payment] }, true)
+    };
     for (amount, code) in [
         (5_001, "sum-not-amount"),
         (5_002, "wrong-conversion"),
@@ -291,7 +300,12 @@ fn a_component_that_cannot_be_used_is_refused_at_its_stage() {
     let (at, error) = stage("undeclared", &component_bytes("tests/undeclared-import"));
     assert_eq!(at, "contract");
     let text = error.to_string();
-    assert!(text.contains("it imports test:undeclared/clock; allowed are giftcard:rules/types@0.1.0 and giftcard:rules/log@0.1.0"), "{text}");
+    assert!(
+        text.contains(
+            "it imports test:undeclared/clock; allowed are giftcard:rules/types@0.1.0 and giftcard:rules/log@0.1.0"
+        ),
+        "{text}"
+    );
 
     let (at, error) = stage("wrong", &component_bytes("tests/wrong-world"));
     assert_eq!(at, "contract");
@@ -320,7 +334,11 @@ fn a_component_that_cannot_be_used_is_refused_at_its_stage() {
     let strict = Host::new(HostConfig { limits, ..HostConfig::default() }).unwrap();
     let Err(error) = strict.load("large", &good) else { panic!("too large, and loaded") };
     assert_eq!(error.stage(), "read");
-    assert!(error.to_string().contains(&format!("it has {} bytes; at most {} are allowed", good.len(), good.len() - 1)));
+    assert!(error.to_string().contains(&format!(
+        "it has {} bytes; at most {} are allowed",
+        good.len(),
+        good.len() - 1
+    )));
 }
 
 #[test]

@@ -9,7 +9,9 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::money::Minor;
-use crate::redemption::{Card, Decision, Outcome, Refusal, Request, Room, Share, Status, Tender, Verdict, card_order, parts};
+use crate::redemption::{
+    Card, Decision, Outcome, Refusal, Request, Room, Share, Status, Tender, Verdict, card_order, parts,
+};
 use crate::refund::{RefundRequest, RefundShare};
 use crate::value::{Reject, Step, is_code};
 
@@ -109,7 +111,8 @@ pub fn check_evaluation(evaluation: &Evaluation, cards: usize, may_limit: bool) 
         }
     }
     if evaluation.limits.len() > limits_max(cards) {
-        let detail = format!("{} shared limits, at most {} for {cards} cards", evaluation.limits.len(), limits_max(cards));
+        let detail =
+            format!("{} shared limits, at most {} for {cards} cards", evaluation.limits.len(), limits_max(cards));
         return broken("too-many-limits", None, detail);
     }
     for limit in &evaluation.limits {

@@ -223,10 +223,14 @@ impl Order {
             not_negative(line.unit_price, &|| path("unit_price"))?;
             not_negative(line.tax.unwrap_or_default(), &|| path("tax"))?;
             if line.tax > Some(line.total) {
-                return Err(self.error(&path("tax"), format!("is more than the line's total {}", self.show(line.total))));
+                return Err(
+                    self.error(&path("tax"), format!("is more than the line's total {}", self.show(line.total)))
+                );
             }
             if !(0..=MINOR_MAX).contains(&line.quantity_milli) {
-                return Err(self.error(&path("quantity"), "must be at least 0, and at most 2^53 - 1 thousandths".into()));
+                return Err(
+                    self.error(&path("quantity"), "must be at least 0, and at most 2^53 - 1 thousandths".into())
+                );
             }
             check_attributes(&|| path("attributes"), &line.attributes)?;
         }
@@ -329,7 +333,8 @@ impl Order {
 /// Numbers beyond 2^53 - 1 do not cross to components, and a name stands for one value.
 pub(crate) fn check_attributes(path: &dyn Fn() -> String, attributes: &[Named]) -> Result<(), OrderError> {
     for (index, named) in attributes.iter().enumerate() {
-        let error = |problem: &str| OrderError { path: format!("{}.{}", path(), named.name), problem: problem.to_string() };
+        let error =
+            |problem: &str| OrderError { path: format!("{}.{}", path(), named.name), problem: problem.to_string() };
         if attributes[..index].iter().any(|earlier| earlier.name == named.name) {
             return Err(error("stands twice"));
         }

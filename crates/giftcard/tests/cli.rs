@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -32,9 +32,14 @@ fn command(arguments: &[&str]) -> Command {
 fn run_with(arguments: &[&str], input: &str) -> Run {
     let mut child =
         command(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A command that fails early does not read its input.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let (mut stdin, input) = (child.stdin.take().unwrap(), input.as_bytes().to_vec());
+    // Beside the reading, since answers come before all of the input is read.
+    let writer = std::thread::spawn(move || {
+        // A command that fails early does not read its input.
+        let _ = stdin.write_all(&input);
+    });
     let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
     Run {
         code: output.status.code().unwrap(),
         out: String::from_utf8(output.stdout).unwrap(),
@@ -226,6 +231,108 @@ fn lines_are_found_on_standard_input_and_in_files_of_any_name() {
 }
 
 #[test]
+fn a_malformed_first_line_does_not_lose_the_lines_after_it() {
+    let two = format!("{0}\n{0}\n", order());
+    for first in ["not JSON", "{\"order\": {\"currency\": \"U"] {
+        let found = run_with(&["quote", "-", "--json"], &format!("{first}\n{two}"));
+        let answers = found.json();
+        assert_eq!((found.code, answers.len()), (1, 3), "{first}");
+        assert_eq!((&answers[0]["error"]["line"], &answers[2]["due"]), (&json!(1), &json!("0.00")), "{first}");
+    }
+    let two_bad = run_with(&["quote", "-"], "{\"order\": x}\n{\"order\": y}\n");
+    assert!(two_bad.err.contains("; if every line is a document of its own, add `--lines`"), "{}", two_bad.err);
+    let one_bad = run_with(&["quote", "-"], "{\n\"order\": x}\n");
+    assert!(!one_bad.err.contains("--lines"), "{}", one_bad.err);
+}
+
+#[test]
+fn answers_come_in_the_order_of_the_lines_however_many_are_worked_out_at_once() {
+    let mut input = String::new();
+    for number in 0..700 {
+        let mut document = order();
+        document["order"]["id"] = json!(number.to_string());
+        // Every seventh is refused, every ninth has far more to work out.
+        if number % 7 == 0 {
+            document["order"]["total"] = json!(number);
+        } else if number % 9 == 0 {
+            document["order"]["lines"] = json!(vec![json!({"total": "0.35"}); 100]);
+        }
+        input.push_str(&format!("{document}\n"));
+    }
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("orders.jsonl");
+    fs::write(&file, &input).unwrap();
+    let from_file = run(&["quote", "--json", file.to_str().unwrap()]);
+    let from_input = run_with(&["quote", "--json", "-"], &input);
+    assert_eq!((from_file.code, &from_file.out), (1, &from_input.out));
+    let answers = from_file.json();
+    assert_eq!(answers.len(), 700);
+    for (number, answer) in answers.iter().enumerate() {
+        match number % 7 {
+            0 => assert_eq!(answer["error"]["line"], json!(number + 1)),
+            _ => assert_eq!(answer["order"], json!(number.to_string())),
+        }
+    }
+    let people = run(&["quote", file.to_str().unwrap()]);
+    assert!(people.out.contains("600 answered, 100 refused"), "{}", people.out);
+}
+
+#[test]
+fn whoever_sends_one_line_and_waits_gets_its_answer() {
+    let mut child =
+        command(&["quote", "--json", "--lines", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+    for number in 0..3 {
+        let mut document = order();
+        document["order"]["id"] = json!(number.to_string());
+        // The blank line must not make it wait either.
+        write!(input, "{document}\n\n").unwrap();
+        input.flush().unwrap();
+        let answer: Value = serde_json::from_str(&output.next().unwrap().unwrap()).unwrap();
+        assert_eq!(answer["order"], json!(number.to_string()));
+    }
+    drop(input);
+    assert!(output.next().is_none());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+#[cfg(unix)]
+fn reading_ends_where_a_document_is_too_large() {
+    for (arguments, line) in [
+        (&["quote", "--json", "/dev/zero"][..], Value::Null),
+        (&["refund", "--json", "--lines", "/dev/zero"], json!(1)),
+    ] {
+        let refused = run(arguments);
+        let error = &refused.json()[0]["error"];
+        assert_eq!((refused.code, &error["code"], &error["line"]), (1, &json!("too-large"), &line));
+        assert!(error["message"].as_str().unwrap().contains("16777216 bytes"), "{error}");
+    }
+}
+
+#[test]
+fn folders_and_missing_files_are_told_in_plain_words_everywhere() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().to_str().unwrap();
+    for (arguments, expected) in [
+        (&["quote", path][..], format!("giftcard: {path}: is a folder, not a file\n")),
+        (&["refund", path], format!("giftcard: {path}: is a folder, not a file\n")),
+        (&["plugin", "check", path], format!("giftcard: {path}: is a folder, not a file\n")),
+        (&["plugin", "inspect", path], format!("giftcard: `{path}`: is a folder, not a file\n")),
+        (&["quote", "/nowhere"], "giftcard: /nowhere: there is no such file\n".to_string()),
+        (&["plugin", "check", "/nowhere"], "giftcard: /nowhere: there is no such file\n".to_string()),
+        (
+            &["plugin", "list", "--plugins", "/nowhere"],
+            "giftcard: `/nowhere` cannot be read: no such file or directory\n".to_string(),
+        ),
+    ] {
+        let refused = run(arguments);
+        assert_eq!((refused.code, refused.err), (1, expected), "{arguments:?}");
+    }
+}
+
+#[test]
 fn a_reader_that_leaves_early_is_no_trouble() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("orders.jsonl");
@@ -303,6 +410,27 @@ fn a_refund_above_what_is_left_is_refused_whole() {
 }
 
 #[test]
+fn a_refund_is_explained() {
+    let refund = json!({
+        "currency": "USD", "mode": "cards", "amount": "10.00",
+        "payments": [{"id": "bank", "tender": "other", "applied": "7.00"}, {"id": "A", "applied": "30.00"}],
+    });
+    let plain = &run_with(&["refund", "-", "--json"], &refund.to_string()).json()[0];
+    assert!(plain.get("steps").is_none(), "{plain}");
+    let explained = &run_with(&["refund", "-", "--json", "--explain"], &refund.to_string()).json()[0];
+    assert_eq!(explained["shares"], plain["shares"]);
+    let steps = explained["steps"].as_array().unwrap();
+    assert!(steps.iter().any(|step| step["tender"] == "A"), "{explained}");
+    assert!(steps.iter().all(|step| step["tender"] != "bank"), "{explained}");
+    assert_fits(&schema("refund-output"), explained);
+    let table = run_with(&["refund", "-", "--explain"], &refund.to_string());
+    assert!(table.code == 0 && table.out.contains("┆ needed"), "{}", table.out);
+    assert!(table.out.contains(steps[0]["seen"].as_str().unwrap()), "{}", table.out);
+    let rows = run_with(&["refund", "-", "--explain", "--lines"], &refund.to_string());
+    assert!(rows.out.contains("┆ needed") && rows.out.contains("1 answered"), "{}", rows.out);
+}
+
+#[test]
 fn all_schemas_come_by_name() {
     let all: Value = serde_json::from_str(&run(&["schema"]).out).unwrap();
     let names: Vec<&String> = all.as_object().unwrap().keys().collect();
@@ -316,6 +444,37 @@ fn a_cache_that_cannot_be_used_is_told_and_can_be_done_without() {
     let arguments = ["--cache", file.path().to_str().unwrap(), "quote", "-"];
     let refused = run_with(&arguments, &order().to_string());
     assert!(refused.code == 1 && refused.err.starts_with("giftcard: the code cache"), "{}", refused.err);
+    assert!(!refused.err.contains("os error"), "{}", refused.err);
     let without = run_with(&[&["--no-cache"], &arguments[..]].concat(), &order().to_string());
     assert_eq!((without.code, without.err.as_str()), (0, ""));
+
+    // One that was asked for is made if it is missing; the usual one is done without where it cannot be used.
+    let folder = TempDir::new().unwrap();
+    let missing = folder.path().join("a/b");
+    assert_eq!(run(&["--cache", missing.to_str().unwrap(), "plugin", "list"]).code, 0);
+    assert!(missing.is_dir());
+    fs::write(folder.path().join("giftcard"), "a file where the folder should be").unwrap();
+    let usual = command(&["plugin", "list"])
+        .env_remove("GIFTCARD_CACHE")
+        .env("XDG_CACHE_HOME", folder.path())
+        .env("HOME", "/nowhere")
+        .output()
+        .unwrap();
+    assert_eq!((usual.status.code(), String::from_utf8_lossy(&usual.stderr).as_ref()), (Some(0), ""));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let open = folder.path().join("open/giftcard");
+        fs::create_dir_all(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+        let asked = run(&["--cache", open.to_str().unwrap(), "plugin", "list"]);
+        assert!(asked.code == 1 && asked.err.contains("others can write to it"), "{}", asked.err);
+        let usual = command(&["plugin", "list"])
+            .env_remove("GIFTCARD_CACHE")
+            .env("XDG_CACHE_HOME", folder.path().join("open"))
+            .output()
+            .unwrap();
+        assert_eq!((usual.status.code(), String::from_utf8_lossy(&usual.stderr).as_ref()), (Some(0), ""));
+        assert_eq!(fs::read_dir(&open).unwrap().count(), 0, "what others can write to is not used");
+    }
 }

@@ -248,8 +248,15 @@ pub fn problems<C: Condition>(settings: &Settings) -> String {
 /// What the description does not ask for arrives as none.
 fn leave_out(mut request: Request, description: &Description) -> Request {
     let asked = |need: &str| description.needs.iter().any(|asked| asked == need);
+    // One part of the lines or of the customer brings the rest of it that is not asked for by name.
+    let asked_any = |part: &str| {
+        description
+            .needs
+            .iter()
+            .any(|asked| asked.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    };
     let order = &mut request.order;
-    order.lines.take_if(|_| !asked("lines"));
+    order.lines.take_if(|_| !asked_any("lines"));
     for line in order.lines.iter_mut().flatten() {
         line.sku.take_if(|_| !asked("lines.sku"));
         line.name.take_if(|_| !asked("lines.name"));
@@ -261,7 +268,7 @@ fn leave_out(mut request: Request, description: &Description) -> Request {
     order.discounts.take_if(|_| !asked("discounts"));
     order.billing.take_if(|_| !asked("addresses"));
     order.ship_to.take_if(|_| !asked("addresses"));
-    order.customer.take_if(|_| !asked("customer"));
+    order.customer.take_if(|_| !asked_any("customer"));
     if let Some(customer) = &mut order.customer {
         customer.roles.take_if(|_| !asked("customer.roles"));
         customer.segments.take_if(|_| !asked("customer.segments"));

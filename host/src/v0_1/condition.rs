@@ -1,8 +1,8 @@
 //! The `condition` interface: one question, without the parts of the order that the plugin did not ask for.
 
 use giftcard_engine::check::{ConditionLimit, ConditionVerdict, Evaluation};
-use giftcard_engine::money::Minor;
 use giftcard_engine::moment::Moment;
+use giftcard_engine::money::Minor;
 use giftcard_engine::order::{Address, Customer, Discount, Line, Order, Part, Totals};
 use giftcard_engine::quote::{ConditionCall, QuoteRequest};
 use giftcard_engine::value::{Named, Value};
@@ -11,8 +11,8 @@ use wasmtime::component::InstancePre;
 use super::bindings::exports::giftcard::rules::condition as wit;
 use super::bindings::giftcard::rules::types;
 use super::{
-    Answered, TextPool, answered, currency_to_wit, failure_from_wit, minor, named_to_wit, ratio_to_wit, reject_from_wit,
-    settings_to_wit, step_from_wit,
+    Answered, TextPool, answered, currency_to_wit, failure_from_wit, minor, named_to_wit, ratio_to_wit,
+    reject_from_wit, settings_to_wit, step_from_wit,
 };
 use crate::error::CallFailure;
 use crate::sandbox::{CallState, Sandbox};
@@ -120,8 +120,11 @@ pub(crate) fn evaluate(
         .map(|(line, pool)| named_to_wit(&line.attributes, pool))
         .collect();
     let lines = lower_lines(order, needs, &texts, &line_attributes);
-    let discounts: Option<Vec<wit::Discount<'_>>> =
-        order.discounts.as_ref().filter(|_| needs.discounts).map(|discounts| discounts.iter().map(lower_discount).collect());
+    let discounts: Option<Vec<wit::Discount<'_>>> = order
+        .discounts
+        .as_ref()
+        .filter(|_| needs.discounts)
+        .map(|discounts| discounts.iter().map(lower_discount).collect());
     let order_attributes = named_to_wit(&order.attributes, &pools.order);
     let customer_attributes = match &order.customer {
         Some(customer) => named_to_wit(&customer.attributes, &pools.customer),
@@ -227,7 +230,9 @@ fn lower_cards<'a>(
         let available = card.available();
         let here = match card.currency == order.currency {
             true => Some(available),
-            false => site.conversion(card.currency, order.currency).ok().flatten().map(|rate| rate.times_floor(available)),
+            false => {
+                site.conversion(card.currency, order.currency).ok().flatten().map(|rate| rate.times_floor(available))
+            }
         };
         wit::Card {
             programme: &card.programme,
@@ -265,7 +270,9 @@ impl<'a> Texts<'a> {
         Self {
             lines,
             roles: borrow(customer.and_then(|customer| customer.roles.as_ref()).filter(|_| needs.customer_roles)),
-            segments: borrow(customer.and_then(|customer| customer.segments.as_ref()).filter(|_| needs.customer_segments)),
+            segments: borrow(
+                customer.and_then(|customer| customer.segments.as_ref()).filter(|_| needs.customer_segments),
+            ),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
+use giftcard_engine::Minor;
 use giftcard_engine::check::Broken;
 use giftcard_engine::redemption as engine;
 use giftcard_engine::refund::{RefundRequest, RefundShare};
-use giftcard_engine::Minor;
 use giftcard_engine::value::{Step, Value};
 use wasmtime::component::InstancePre;
 

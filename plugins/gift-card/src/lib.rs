@@ -55,10 +55,8 @@ impl Redemption for GiftCard {
 
     fn refund(request: wit::RefundRequest, _: Vec<Named>, explain: bool) -> Result<wit::RefundDecision, Failure> {
         let request = refund_from_wit(&request).map_err(|error| failure(&error.to_string()))?;
-        let shares = refund(&request).map_err(|refused| Failure {
-            code: refused.code().to_string(),
-            message: refused.to_string(),
-        })?;
+        let shares = refund(&request)
+            .map_err(|refused| Failure { code: refused.code().to_string(), message: refused.to_string() })?;
         let steps = if explain { explain_refund(&request, &shares) } else { Vec::new() };
         let share = |share: giftcard_engine::refund::RefundShare| wit::RefundShare {
             applied: share.applied.get(),

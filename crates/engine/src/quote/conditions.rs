@@ -95,7 +95,11 @@ pub(super) fn run<E: Evaluator>(
         let answer = question.ask(evaluator, lowered, &group.binding, &members, steps)?;
         let failure = match answer {
             Ok(evaluation) => {
-                runs.push(ConditionRun { plugin: group.binding.plugin.clone(), cards: callers(lowered, &members), failure: None });
+                runs.push(ConditionRun {
+                    plugin: group.binding.plugin.clone(),
+                    cards: callers(lowered, &members),
+                    failure: None,
+                });
                 record(lowered, &members, &group.binding.plugin, evaluation, evaluator);
                 continue;
             }
@@ -109,12 +113,17 @@ pub(super) fn run<E: Evaluator>(
             };
             let plugin = &group.binding.plugin;
             let cards = callers(lowered, &members);
-            runs.push(ConditionRun { plugin: plugin.clone(), cards: cards.clone(), failure: Some((failure.clone(), shown)) });
+            runs.push(ConditionRun {
+                plugin: plugin.clone(),
+                cards: cards.clone(),
+                failure: Some((failure.clone(), shown)),
+            });
             if refused {
                 refuse(lowered, &members, plugin);
             }
             let OnFailure::Previous { plugin, settings } = treatment else { continue };
-            let previous = Binding { plugin: plugin.clone(), settings: settings.clone(), on_failure: OnFailure::RefuseCard };
+            let previous =
+                Binding { plugin: plugin.clone(), settings: settings.clone(), on_failure: OnFailure::RefuseCard };
             let answer = question.ask(evaluator, lowered, &previous, &members, steps)?;
             let failure = answer.as_ref().err().map(|failed| (failed.clone(), FailureTreatment::Refused));
             runs.push(ConditionRun { plugin: plugin.clone(), cards, failure });
@@ -184,11 +193,12 @@ fn groups<'a, E: Evaluator>(lowered: &Lowered<'a>, evaluator: &E) -> Vec<Group<'
         if card.available.is_zero() || check_usable(&lowered.request, index, card).is_err() {
             continue;
         }
-        let mut bind = |binding: Cow<'a, Binding>| match groups.iter_mut().find(|group| same(group, &binding, evaluator)) {
-            Some(group) if group.cards.last().is_some_and(|(last, _)| *last == index) => {}
-            Some(group) => group.cards.push((index, binding)),
-            None => groups.push(Group { binding: binding.clone(), cards: [(index, binding)].into() }),
-        };
+        let mut bind =
+            |binding: Cow<'a, Binding>| match groups.iter_mut().find(|group| same(group, &binding, evaluator)) {
+                Some(group) if group.cards.last().is_some_and(|(last, _)| *last == index) => {}
+                Some(group) => group.cards.push((index, binding)),
+                None => groups.push(Group { binding: binding.clone(), cards: [(index, binding)].into() }),
+            };
         match &lowered.programmes[card.programme as usize] {
             Cow::Borrowed(programme) => programme.conditions.iter().map(Cow::Borrowed).for_each(&mut bind),
             Cow::Owned(programme) => programme.conditions.iter().cloned().map(Cow::Owned).for_each(&mut bind),
@@ -222,7 +232,8 @@ fn check_bindings<E: Evaluator>(request: &QuoteRequest, evaluator: &E) -> Result
             match &binding.on_failure {
                 OnFailure::Ignore if facts.shares_limits => {
                     let plugin = &binding.plugin;
-                    let problem = alloc::format!("`ignore` is not allowed for `{plugin}`: its limits would fall away with it");
+                    let problem =
+                        alloc::format!("`ignore` is not allowed for `{plugin}`: its limits would fall away with it");
                     return input(path("on_failure"), problem);
                 }
                 OnFailure::Previous { plugin, .. } if evaluator.facts(plugin).is_none() => {

@@ -65,12 +65,10 @@ pub(super) fn reject(
         codes::PROGRAMME_ENDED => {
             let end = instant("end", programme.valid_to_on, programme.valid_to);
             ("the card's programme ended on {end}", [end].into())
-        },
+        }
         codes::NOT_YET_VALID => {
-            {
             let begin = instant("begin", programme.valid_from_on, programme.valid_from);
             ("the card can be used from {begin} on", [begin].into())
-        }
         }
         codes::CARD_EMPTY => ("nothing is available on the card", Vec::new()),
         codes::REGISTERED_ONLY => ("only registered customers can use the card", Vec::new()),

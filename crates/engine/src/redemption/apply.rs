@@ -174,13 +174,7 @@ impl Trace {
 }
 
 /// The first reason why the card may not pay, in order of precedence.
-fn refuse(
-    request: &Request,
-    classes: &Classes,
-    room: &Room,
-    index: usize,
-    trace: &mut Trace,
-) -> Option<Refusal> {
+fn refuse(request: &Request, classes: &Classes, room: &Room, index: usize, trace: &mut Trace) -> Option<Refusal> {
     let card = &request.cards[index];
     let programme = &request.programmes[card.programme as usize];
     refuse_state(request, card, programme, index, trace)
@@ -312,9 +306,10 @@ fn refuse_verdict(card: &Card, index: usize, trace: &mut Trace) -> Option<Refusa
     let refusal = rejected
         .or_else(|| card.verdicts.contains(&Verdict::AcceptUpTo(Minor::ZERO)).then(|| code(codes::LIMIT_REACHED)));
     if !card.verdicts.is_empty() {
-        trace.card(index, "conditions", refusal.is_none(), || {
-            let seen = if refusal.is_some() { "one does not accept" } else { "all accept" };
-            (seen.to_string(), "all accept".to_string())
+        // Not only conditions: the host has its own, for a card of another shop or a minimum without a rate.
+        trace.card(index, "verdicts", refusal.is_none(), || {
+            let seen = if refusal.is_some() { "one rejects" } else { "none rejects" };
+            (seen.to_string(), "none rejects".to_string())
         });
     }
     refusal

@@ -383,7 +383,7 @@ mod tests {
             found
         };
         let too_large = Some(Unusable::TooLarge);
-        for byte in [0, b' ', b'\n', b'[', b'{', b'1', b'\"'] {
+        for byte in [0, b'\n', b'[', b'1'] {
             assert_eq!(found_in(Box::new(io::repeat(byte)), false), [(None, too_large)], "{byte}");
         }
         assert_eq!(found_in(Box::new(io::repeat(b'x')), true), [(Some(1), too_large)]);

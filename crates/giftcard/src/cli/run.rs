@@ -94,6 +94,7 @@ impl Work for Refunds<'_> {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
 fn now_ms() -> i64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
@@ -277,4 +278,57 @@ fn bar(documents: &Documents, wanted: bool) -> ProgressBar {
         None => (ProgressBar::no_length(), "{spinner} {msg}, {bytes}, {elapsed}"),
     };
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Mutex;
+    use std::thread::ThreadId;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Answers a document with itself, the earlier ones more slowly.
+    #[derive(Default)]
+    struct Echo(Mutex<HashSet<ThreadId>>);
+
+    impl Work for Echo {
+        type Answer = String;
+
+        const HEADER: Header = show::QUOTE_HEADER;
+
+        fn answer(&self, document: &str) -> Result<String, TillError> {
+            self.0.lock().unwrap().insert(thread::current().id());
+            thread::sleep(Duration::from_millis(if document.len() == 1 { 20 } else { 1 }));
+            Ok(document.to_string())
+        }
+
+        fn rule_failed(&self, _: &String) -> bool {
+            false
+        }
+
+        fn show(&self, answer: &String, _: bool) -> String {
+            answer.clone()
+        }
+
+        fn row(&self, _: &String) -> Option<Row> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_chunk_is_answered_on_all_cores_and_in_order() {
+        let text = |number: u32| Found { line: None, text: Ok(number.to_string()) };
+        let echo = Echo::default();
+        let found = answers(&echo, &(0..64).map(text).collect::<Vec<_>>());
+        let found: Vec<String> = found.into_iter().map(|answer| answer.unwrap_or_default()).collect();
+        assert_eq!(found, (0..64).map(|number| number.to_string()).collect::<Vec<_>>());
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        assert_eq!(echo.0.into_inner().unwrap().len(), cores.min(64));
+        // One is not worth a thread.
+        let echo = Echo::default();
+        assert_eq!(answers(&echo, &[text(1)]).len(), 1);
+        assert_eq!(echo.0.into_inner().unwrap(), HashSet::from([thread::current().id()]));
+    }
 }

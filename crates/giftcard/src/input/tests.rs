@@ -499,12 +499,7 @@ fn mistakes() -> Vec<Mistake> {
             "`programmes[0].conditions[0].on_failure`: `shrug` is not known here; it must be `refuse-card`, `ignore` or `previous`",
         ),
         // What a name may not be.
-        (
-            "order/id",
-            json!(""),
-            "invalid-value",
-            "`order.id`: is empty; it must be at least one character long",
-        ),
+        ("order/id", json!(""), "invalid-value", "`order.id`: is empty; it must be at least one character long"),
         ("order/site", json!(""), "invalid-value", "`order.site`: is empty; it must be at least one character long"),
         ("site/id", json!(""), "invalid-value", "`site.id`: is empty; it must be at least one character long"),
         (
@@ -558,7 +553,12 @@ fn mistakes() -> Vec<Mistake> {
         ),
         // Less than nothing, also where that is nothing.
         ("order/total", json!("-0.00"), "invalid-amount", "`order.total`: `-0.00` is negative; it must be at least 0"),
-        ("order/total", json!("-0.001"), "invalid-amount", "`order.total`: `-0.001` is negative; it must be at least 0"),
+        (
+            "order/total",
+            json!("-0.001"),
+            "invalid-amount",
+            "`order.total`: `-0.001` is negative; it must be at least 0",
+        ),
         ("order/paid", json!("-0"), "invalid-amount", "`order.paid`: `-0` is negative; it must be at least 0"),
         (
             "order/lines",

@@ -50,7 +50,9 @@ impl Condition for Hostile {
             "trap" => up_to(i64::from(1 / (calls & 0))),
             "panic" => panic!("this was on purpose"),
             "fail" => return Err(failure("out-of-order", "cannot decide")),
-            "wrong-count" => Evaluation { verdicts: vec![Verdict::Accept; request.cards.len() + 1], ..accept_all(request) },
+            "wrong-count" => {
+                Evaluation { verdicts: vec![Verdict::Accept; request.cards.len() + 1], ..accept_all(request) }
+            }
             "negative-amount" => up_to(-1),
             "beyond-2-53" => up_to(1 << 53),
             "undeclared-code" => reject_all(request, reject("surprise", "not in the description")),
@@ -68,7 +70,9 @@ impl Condition for Hostile {
                 Evaluation { limits: vec![limit], ..accept_all(request) }
             }
             "explain-differs" if trace.wanted() => up_to(1),
-            "kept-state" if calls > 0 => reject_all(request, reject("seen-before", "an earlier call has left something")),
+            "kept-state" if calls > 0 => {
+                reject_all(request, reject("seen-before", "an earlier call has left something"))
+            }
             _ => accept_all(request),
         })
     }

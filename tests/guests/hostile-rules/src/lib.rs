@@ -12,7 +12,8 @@ mod bindings {
 
 use bindings::exports::giftcard::rules::plugin::{Description, Guest as Plugin, Problem};
 use bindings::exports::giftcard::rules::redemption::{
-    Card, Decision, Guest as Redemption, Outcome, RefundDecision, RefundRequest, RefundShare, Refusal, Request, Share, Tender, Verdict,
+    Card, Decision, Guest as Redemption, Outcome, RefundDecision, RefundRequest, RefundShare, Refusal, Request, Share,
+    Tender, Verdict,
 };
 use bindings::giftcard::rules::types::{Failure, Named, Step};
 
@@ -89,13 +90,8 @@ impl Redemption for Hostile {
             }
             _ => {}
         }
-        let bad_step = Step {
-            card: Some(99),
-            check: "none".into(),
-            passed: true,
-            seen: String::new(),
-            needed: String::new(),
-        };
+        let bad_step =
+            Step { card: Some(99), check: "none".into(), passed: true, seen: String::new(), needed: String::new() };
         let steps = if mode == 119 { vec![bad_step] } else { Vec::new() };
         Ok(Decision { shares, steps })
     }

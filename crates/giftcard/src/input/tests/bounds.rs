@@ -3,7 +3,9 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{patched, read};
-use crate::input::bounds::{CARDS_MAX_INPUT, DOCUMENT_BYTES_MAX, FIELDS_MAX, LINES_MAX, LIST_ITEMS_MAX, TEXT_CHARACTERS_MAX};
+use crate::input::bounds::{
+    CARDS_MAX_INPUT, DOCUMENT_BYTES_MAX, FIELDS_MAX, LINES_MAX, LIST_ITEMS_MAX, TEXT_CHARACTERS_MAX,
+};
 use crate::input::read_refund;
 use crate::schema::{Document, schema};
 
@@ -56,7 +58,13 @@ fn one_more_than_there_may_be_is_refused_where_it_stands() {
         ),
         ("order/attributes", "order.attributes", fields, FIELDS_MAX, "fields"),
         ("order/attributes", "order.attributes.a", |count| json!({"a": texts(count)}), LIST_ITEMS_MAX, "items"),
-        ("order/attributes", "order.attributes.a", |count| json!({"a": text(count)}), TEXT_CHARACTERS_MAX, "characters"),
+        (
+            "order/attributes",
+            "order.attributes.a",
+            |count| json!({"a": text(count)}),
+            TEXT_CHARACTERS_MAX,
+            "characters",
+        ),
         ("order/id", "order.id", text, TEXT_CHARACTERS_MAX, "characters"),
         ("cards", "cards", cards, CARDS_MAX_INPUT, "items"),
         ("cards/0/code", "cards[0].code", text, TEXT_CHARACTERS_MAX, "characters"),
@@ -113,7 +121,9 @@ fn find_endless(schema: &Json, path: &str, found: &mut Vec<String>) {
     let fixed = object.contains_key("enum") || object.contains_key("const") || object.contains_key("pattern");
     if is("array") && !object.contains_key("maxItems")
         || is("string") && !object.contains_key("maxLength") && !fixed
-        || is("object") && !object.contains_key("maxProperties") && object.get("additionalProperties") != Some(&json!(false))
+        || is("object")
+            && !object.contains_key("maxProperties")
+            && object.get("additionalProperties") != Some(&json!(false))
     {
         found.push(path.to_string());
     }

@@ -60,7 +60,8 @@ fn a_name_that_a_card_would_get_must_be_free() {
 
 #[test]
 fn a_code_is_never_an_id() {
-    let problem = "inconsistent `cards[1].id`: is the card's code, and answers show the id; call the card something else";
+    let problem =
+        "inconsistent `cards[1].id`: is the card's code, and answers show the id; call the card something else";
     for (id, code) in [("SECRET-1", "SECRET-1"), ("secret 1", "SECRET\u{2013}1"), ("Secret1", " sec-ret1 ")] {
         let card = json!({"id": id, "code": code, "balance": "5.00"});
         check(json!([{"id": "B", "balance": "1.00"}, card]), problem);

@@ -75,16 +75,20 @@ fn texts_are_read_only_as_the_schema_says() {
     let quantities = [row(both, "0"), row(both, "1.5"), row(both, "1.125"), row(neither, "1.1255")];
     let quantity = |text: &str| json!([{"total": "35.00", "unit_price": "1.00", "quantity": text}]);
     check_texts("order/lines", quantity, &[&bad_amounts[..], &quantities].concat());
-    check_texts("cards/0/code", |text| json!(text), &[
-        row(both, "ABCD-1234"),
-        row(both, "1"),
-        row(both, " b "),
-        row(both, "_"),
-        row(both, "\u{5186}"),
-        row(neither, ""),
-        row(neither, " - "),
-        row(neither, "\u{2010}\u{2015}\u{2212}\u{ad}\u{85}\u{a0}\t"),
-    ]);
+    check_texts(
+        "cards/0/code",
+        |text| json!(text),
+        &[
+            row(both, "ABCD-1234"),
+            row(both, "1"),
+            row(both, " b "),
+            row(both, "_"),
+            row(both, "\u{5186}"),
+            row(neither, ""),
+            row(neither, " - "),
+            row(neither, "\u{2010}\u{2015}\u{2212}\u{ad}\u{85}\u{a0}\t"),
+        ],
+    );
 }
 
 #[test]
@@ -117,7 +121,8 @@ fn moments_are_read_only_as_the_schema_says() {
 #[test]
 fn a_refund_that_a_schema_can_refuse_breaks_it() {
     let validator = validator(Document::RefundInput);
-    let good = json!({"currency": "USD", "mode": "cards", "amount": "1.00", "payments": [{"id": "A", "applied": "1.00"}]});
+    let good =
+        json!({"currency": "USD", "mode": "cards", "amount": "1.00", "payments": [{"id": "A", "applied": "1.00"}]});
     assert_eq!(problems(&validator, &good), Vec::<String>::new());
     for (pointer, value) in [
         ("/amount", json!("0.00")),
@@ -136,6 +141,31 @@ fn a_refund_that_a_schema_can_refuse_breaks_it() {
         *bad.pointer_mut(pointer).unwrap() = value;
         assert!(crate::input::read_refund(&bad.to_string()).is_err(), "{bad}");
         assert!(!validator.is_valid(&bad), "{bad}");
+    }
+}
+
+#[test]
+fn what_a_schema_cannot_say_stands_in_a_description() {
+    let (quote, output) = (schema(Document::QuoteInput), schema(Document::QuoteOutput));
+    for (schema, pointer, expected) in [
+        (&quote, "/$defs/Instant/description", "date, time and offset must be real ones"),
+        (&quote, "/$defs/DayOrInstant/description", "date, time and offset must be real ones"),
+        (&quote, "/$defs/CurrencyCode/description", "one of ISO 4217"),
+        (&quote, "/$defs/Site/properties/time_zone/description", "must be one that the database knows"),
+        (&quote, "/$defs/Site/properties/cards_max/description", "`20.0` is refused"),
+        (&quote, "/$defs/Programme/properties/minimum_order/description", "in the currency of this document's site"),
+        (&quote, "/$defs/Programme/properties/site/description", "in the currency of this document's site"),
+        (&quote, "/$defs/AmountAndBasis/properties/amount/description", "In the currency of this document's site"),
+        (&quote, "/$defs/Condition/properties/settings/description", "in the currency of this document's site"),
+        (&output, "/$defs/CardShare/description", "are for staff and for the owner who is signed in"),
+        (&output, "/$defs/CardShare/properties/message/description", "For staff and the owner who is signed in"),
+        (&output, "/$defs/CardShare/properties/public_message/description", "that a shopper may see"),
+        (&output, "/$defs/CardShare/properties/not_spendable_here/description", "it is not known what it is worth"),
+        (&output, "/$defs/Quote/properties/order_of_use/description", "Refused ones had none"),
+    ] {
+        let text = schema.pointer(pointer).and_then(Json::as_str).unwrap_or_else(|| panic!("{pointer}"));
+        let text = text.replace('\n', " ");
+        assert!(text.contains(expected), "{pointer}: {text}");
     }
 }
 
