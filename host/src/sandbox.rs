@@ -224,8 +224,16 @@ fn engine(limits: &Limits, pool: Option<PoolingAllocationConfig>) -> wasmtime::R
     // The same request gives the same bytes and the same fuel, on every machine.
     config.cranelift_nan_canonicalization(true).wasm_relaxed_simd(false).consume_fuel(true);
     config.wasm_memory64(false).epoch_interruption(true).max_wasm_stack(limits.stack_bytes_max);
-    if let Some(pool) = pool {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    match pool {
+        Some(pool) => {
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        }
+        // Where the address space is too small for a pool, it may be too small for the four gigabytes that wasmtime
+        // reserves for a memory; what a memory may have is enough, at the price of checked accesses.
+        None => {
+            config.memory_reservation(limits.memory_bytes_max as u64).memory_reservation_for_growth(0);
+            config.memory_guard_size(64 << 10);
+        }
     }
     Engine::new(&config)
 }

@@ -95,6 +95,26 @@ fn without_a_pool_everything_is_the_same_but_slower() {
     assert_eq!(pooled.quote(&order, true).unwrap().quote, plain.quote(&order, true).unwrap().quote);
 }
 
+#[test]
+fn where_the_address_space_is_too_small_for_a_pool_the_host_goes_on_without() {
+    // The limit holds for the whole process, so the host is tried in one of its own: this test, called again.
+    const INNER: &str = "GIFTCARD_TEST_SMALL_ADDRESS_SPACE";
+    if std::env::var_os(INNER).is_some() {
+        let host = host();
+        assert!(matches!(host.allocation(), Allocation::OnDemand { .. }), "{:?}", host.allocation());
+        let book = standard_rulebook(&host);
+        let quoted = book.quote(&request(3_500, &[1_500, 4_000], Vec::new()), false).unwrap();
+        assert_eq!(quoted.quote.applied.get(), 3_500);
+        return;
+    }
+    let program = std::env::current_exe().unwrap();
+    let name = "where_the_address_space_is_too_small_for_a_pool_the_host_goes_on_without";
+    let script = format!("ulimit -v 3000000 && exec '{}' --exact {name} --nocapture", program.display());
+    let output = std::process::Command::new("sh").args(["-c", &script]).env(INNER, "1").output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && out.contains("1 passed"), "{out}{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// Fuel without end, so that only the clock can stop a call.
 fn endless(limits: Limits, calls_max: u32) -> Rulebook {
     let limits = Limits { fuel_max: u64::MAX / 2, ..limits };

@@ -157,10 +157,10 @@ fn inspect(plugin: &PluginOutput, wide: bool) -> String {
         ("sha256", plugin.digest.clone()),
         ("size", format!("{} bytes", plugin.size)),
         ("imports", listed(&plugin.imports)),
-        ("reads", listed(&plugin.needs)),
+        ("asks for", listed(&plugin.needs)),
         ("shared limits", if plugin.shares_limits { "yes" } else { "no" }.to_string()),
     ] {
-        text.push_str(&format!("{name:<14}{value}\n"));
+        text.push_str(&format!("{name:<15}{value}\n"));
     }
     if !plugin.settings.is_empty() {
         let mut settings = table(&["setting", "kind", "default", "allowed", "help"], &[], wide);
@@ -195,8 +195,10 @@ fn value(value: &Value) -> String {
 
 fn allowed(setting: &SettingOutput) -> String {
     let mut parts: Vec<String> = setting.choices.iter().map(|choice| plain(&choice.value)).collect();
-    parts.extend(setting.minimum.as_ref().map(|minimum| format!("at least {}", value(minimum))));
-    parts.extend(setting.maximum.as_ref().map(|maximum| format!("at most {}", value(maximum))));
+    // An amount's limits hold in whatever currency it is given.
+    let unit = if setting.kind == "money" { " of the smallest unit" } else { "" };
+    parts.extend(setting.minimum.as_ref().map(|minimum| format!("at least {}{unit}", value(minimum))));
+    parts.extend(setting.maximum.as_ref().map(|maximum| format!("at most {}{unit}", value(maximum))));
     parts.extend(setting.items_max.map(|most| format!("up to {most} items")));
     parts.join(", ")
 }

@@ -174,8 +174,10 @@ pub(super) fn minor(text: &str, currency: Currency, negative: bool) -> Result<Mi
         }
         Ok(amount) => return Ok(amount),
         Err(MoneyError::TooManyDecimals) => match currency.exponent() {
-            0 => format!("`{shown}` has decimals, but {currency} has none; write it as `{example}`"),
-            most => format!("`{shown}` has more than the {most} decimals of {currency}; write it as `{example}`"),
+            0 => format!("`{shown}` has decimals, but {currency} has none; write amounts like `{example}`"),
+            most => {
+                format!("`{shown}` has more than the {most} decimals of {currency}; write amounts like `{example}`")
+            }
         },
         Err(MoneyError::OutOfRange) => {
             format!("`{shown}` is too much; the greatest amount is {}", currency.format(Minor::MAX))

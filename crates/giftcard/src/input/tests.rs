@@ -157,7 +157,7 @@ fn mistakes() -> Vec<Mistake> {
             "order/total",
             json!("35.001"),
             "invalid-amount",
-            "`order.total`: `35.001` has more than the 2 decimals of USD; write it as `35.00`",
+            "`order.total`: `35.001` has more than the 2 decimals of USD; write amounts like `35.00`",
         ),
         ("order/total", json!("-0.01"), "invalid-amount", "`order.total`: `-0.01` is negative; it must be at least 0"),
         (
@@ -336,7 +336,7 @@ fn mistakes() -> Vec<Mistake> {
             "order/attributes",
             json!({"m": {"amount": "1.001", "currency": "USD"}}),
             "invalid-amount",
-            "`order.attributes.m.amount`: `1.001` has more than the 2 decimals of USD; write it as `35.00`",
+            "`order.attributes.m.amount`: `1.001` has more than the 2 decimals of USD; write amounts like `35.00`",
         ),
         // Time.
         (
@@ -453,7 +453,7 @@ fn mistakes() -> Vec<Mistake> {
             "programmes/0/minimum_order",
             json!("50.001"),
             "invalid-amount",
-            "`programmes[0].minimum_order`: `50.001` has more than the 2 decimals of USD; write it as `35.00`",
+            "`programmes[0].minimum_order`: `50.001` has more than the 2 decimals of USD; write amounts like `35.00`",
         ),
         (
             "programmes/0/minimum_order",

@@ -75,7 +75,7 @@ fn settings_of_another_kind_are_refused() {
         ),
         (
             json!({"money": {"amount": "25.001", "currency": "EUR"}}),
-            "money.amount`: `25.001` has more than the 2 decimals of EUR; write it as `35.00`",
+            "money.amount`: `25.001` has more than the 2 decimals of EUR; write amounts like `35.00`",
         ),
         (json!({"quantity": "-0.0"}), "quantity`: `-0.0` is negative; it must be at least 0"),
         (json!({"percent": "-0"}), "percent`: `-0` is negative; it must be at least 0"),
