@@ -151,7 +151,7 @@ pub struct Order {
 /// What does not add up in an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderError {
-    /// Where, as a path within the order: "lines[3].total".
+    /// Where, as a path within the order: `lines[3].total`.
     pub path: String,
     /// What was wrong and what would be right.
     pub problem: String,

@@ -157,7 +157,7 @@ impl Quote {
 pub enum QuoteError<E> {
     /// The request is wrong.
     Input {
-        /// Where, as a path: "order.lines[3].total".
+        /// Where, as a path: `order.lines[3].total`.
         path: String,
         /// What was wrong and what would be right.
         problem: String,

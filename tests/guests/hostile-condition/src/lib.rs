@@ -47,7 +47,7 @@ impl Condition for Hostile {
                 log(&"x".repeat(3 << 20));
                 accept_all(request)
             }
-            "trap" => up_to(i64::from(1 / (calls & 0))),
+            "trap" => up_to(i64::from(1 / black_box(0_u32))),
             "panic" => panic!("this was on purpose"),
             "fail" => return Err(failure("out-of-order", "cannot decide")),
             "wrong-count" => {
