@@ -34,6 +34,8 @@ pub struct CallRecord {
     pub component: Arc<Facts>,
     /// The function of the contract.
     pub function: &'static str,
+    /// Whether it was asked to explain itself: then it was asked a second time, and its answer is only compared.
+    pub explain: bool,
     /// Fuel used; the same for the same request on the same engine.
     pub fuel: u64,
     /// Bytes of linear memory at the end.
@@ -160,7 +162,7 @@ impl Rulebook {
         giftcard_engine::check::check_decision(request, &decision)
             .map_err(|broken| Box::new(loaded.error("apply", broken.into())))?;
         decision.steps.clear();
-        Ok((decision, record(&loaded.facts, "apply", spent)))
+        Ok((decision, record(&loaded.facts, "apply", false, spent)))
     }
 
     /// Where a refund goes.
@@ -176,7 +178,7 @@ impl Rulebook {
         let ask = |explain: bool| v0_1::refund(loaded.sandbox(), &loaded.pre, request, &loaded.defaults(), explain);
         let ((shares, _), spent) = ask(false).map_err(|error| failed(error.failure))?;
         check_refund(request, &shares).map_err(|broken: Broken| failed(broken.into()))?;
-        let mut calls = vec![record(&loaded.facts, "refund", spent)];
+        let mut calls = vec![record(&loaded.facts, "refund", false, spent)];
         let mut steps = Vec::new();
         if explain {
             let (explained, spent) = ask(true).map_err(|error| failed(error.failure))?;
@@ -187,7 +189,7 @@ impl Rulebook {
             if steps.iter().any(|step| step.card.is_some_and(|card| card >= shares.len())) {
                 return Err(broken("bad-index", "a step names a payment that is not there"));
             }
-            calls.push(record(&loaded.facts, "refund", spent));
+            calls.push(record(&loaded.facts, "refund", true, spent));
         }
         Ok(Refunded { shares, steps, calls, engine: self.engine() })
     }
@@ -205,23 +207,25 @@ impl Condition {
         // A misspelt cap must not become the default.
         if let Err(problems) = check_each(&loaded.facts.settings, call.settings) {
             let failure = CallFailure::BadSettings { problems: SettingsError::Problems(problems).to_string() };
-            let record = record(&loaded.facts, "evaluate", Spent::default());
+            let record = record(&loaded.facts, "evaluate", call.explain, Spent::default());
             return (Err(Box::new(loaded.error("evaluate", failure))), record);
         }
         let settings = with_defaults(&loaded.facts.settings, call.settings);
         match v0_1::evaluate(loaded.sandbox(), &loaded.pre, &loaded.needs, call, &settings) {
-            Ok((evaluation, spent)) => (Ok(evaluation), record(&loaded.facts, "evaluate", spent)),
-            Err(Failed { failure, spent }) => {
-                (Err(Box::new(loaded.error("evaluate", failure))), record(&loaded.facts, "evaluate", spent))
-            }
+            Ok((evaluation, spent)) => (Ok(evaluation), record(&loaded.facts, "evaluate", call.explain, spent)),
+            Err(Failed { failure, spent }) => (
+                Err(Box::new(loaded.error("evaluate", failure))),
+                record(&loaded.facts, "evaluate", call.explain, spent),
+            ),
         }
     }
 }
 
-fn record(facts: &Arc<Facts>, function: &'static str, spent: Spent) -> CallRecord {
+fn record(facts: &Arc<Facts>, function: &'static str, explain: bool, spent: Spent) -> CallRecord {
     CallRecord {
         component: Arc::clone(facts),
         function,
+        explain,
         fuel: spent.fuel,
         memory_bytes: spent.memory_bytes,
         log: spent.log,
@@ -275,7 +279,7 @@ impl Evaluator for Run<'_> {
         let loaded = &self.book.rules.0;
         let (decision, spent) = v0_1::apply(loaded.sandbox(), &loaded.pre, request, &loaded.defaults(), explain)
             .map_err(|failed| Box::new(loaded.error("apply", failed.failure)))?;
-        self.calls.push(record(&loaded.facts, "apply", spent));
+        self.calls.push(record(&loaded.facts, "apply", explain, spent));
         Ok(decision)
     }
 }

@@ -39,6 +39,9 @@ pub struct CallOutput {
     pub digest: String,
     /// The function of the contract.
     pub function: String,
+    /// Asked a second time, to explain itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub explain: bool,
     /// Units of fuel used.
     pub fuel: u64,
     /// What it wrote for its author; no part of the answer.
@@ -54,6 +57,7 @@ impl RulesOutput {
             version: call.component.version.clone(),
             digest: call.component.digest.clone(),
             function: call.function.to_string(),
+            explain: call.explain,
             fuel: call.fuel,
             log: call.log,
         };

@@ -92,7 +92,8 @@ fn refusal(error: &LoadError) -> (String, String) {
 }
 
 fn list(shelf: &Shelf, json: bool, terminal: &mut Terminal) -> Result<u8, Failure> {
-    let mut listed = table(&["id", "version", "title", "world", "from", "sha256"], &[], terminal.is_terminal());
+    let header = ["id", "version", "fits", "settings", "imports", "bytes", "from", "sha256"];
+    let mut listed = table(&header, &[3, 4, 5], terminal.is_terminal());
     for entry in shelf.entries() {
         let plugin = PluginOutput::from(entry);
         if json {
@@ -104,7 +105,17 @@ fn list(shelf: &Shelf, json: bool, terminal: &mut Terminal) -> Result<u8, Failur
             true => plain(&plugin.id),
             false => format!("{}@{}", plain(&plugin.id), plain(&plugin.version)),
         };
-        listed.add_row([id, plain(&plugin.version), plain(&plugin.title), plugin.world, plain(&plugin.origin), digest]);
+        let contract = plugin.contract.rsplit('@').next().unwrap_or(&plugin.contract);
+        listed.add_row([
+            id,
+            plain(&plugin.version),
+            format!("{} {contract}", plugin.world),
+            plugin.settings.len().to_string(),
+            plugin.imports.len().to_string(),
+            plugin.size.to_string(),
+            plain(&plugin.origin),
+            digest,
+        ]);
     }
     if !json {
         terminal.line(&listed.to_string())?;
@@ -121,16 +132,11 @@ fn check(files: &[PathBuf], host: &Host, json: bool, terminal: &mut Terminal) ->
                 let plugin = PluginOutput::from(&entry);
                 match json {
                     true => terminal.json(&plugin)?,
-                    false => terminal.line(&format!(
-                        "{}: {} {} fits {} of {} (sha256:{}, {} bytes)",
-                        plain(&path.display().to_string()),
-                        plain(&plugin.id),
-                        plain(&plugin.version),
-                        plugin.world,
-                        plugin.contract,
-                        plugin.digest.get(..12).unwrap_or(&plugin.digest),
-                        plugin.size,
-                    ))?,
+                    false => {
+                        let path = plain(&path.display().to_string());
+                        terminal.line(&format!("{path}: fits {} of {}\n", plugin.world, plugin.contract))?;
+                        terminal.line(&inspect(&plugin, terminal.is_terminal()))?;
+                    }
                 }
                 continue;
             }

@@ -130,10 +130,11 @@ fn rules(rules: &RulesOutput) -> String {
     for call in &rules.calls {
         let digest = call.digest.get(..12).unwrap_or(&call.digest);
         text.push_str(&format!(
-            "{} {} (sha256:{digest}) {}: {} fuel\n",
+            "{} {} (sha256:{digest}) {}{}: {} fuel\n",
             plain(&call.component),
             plain(&call.version),
             call.function,
+            if call.explain { ", explaining" } else { "" },
             call.fuel
         ));
         for line in &call.log {
