@@ -463,3 +463,54 @@ impl Drop for Ticker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(error: &wasmtime::Error, instantiated: bool) -> CallFailure {
+        let sandbox = Sandbox::new(Limits::default(), 1, false).unwrap();
+        let state = CallState { instantiated, ..CallState::new(&Limits::default()) };
+        sandbox.failure(error, &state)
+    }
+
+    #[test]
+    fn a_machine_short_of_memory_is_busy_and_no_decision() {
+        assert!(failure(&wasmtime::Error::new(MemoryPressure), true).is_busy());
+        let no_instance = wasmtime::Error::new(std::io::Error::from(std::io::ErrorKind::OutOfMemory));
+        assert!(failure(&no_instance, false).is_busy());
+        assert!(!failure(&no_instance, true).is_busy());
+        let mut limiter = CallState::new(&Limits::default()).limiter;
+        let of_the_system = wasmtime::Error::new(std::io::Error::from(std::io::ErrorKind::OutOfMemory));
+        assert!(limiter.memory_grow_failed(of_the_system).unwrap_err().is::<MemoryPressure>());
+        assert!(limiter.memory_grow_failed(wasmtime::Error::msg("past its own maximum")).is_ok());
+    }
+
+    #[test]
+    fn a_guests_names_are_not_worked_on() {
+        // Demangled by the book, the first of these is longer than memory, and the second twice as long for each step.
+        let itanium = format!("_Z1f1aI{}iiE", "iiES_IS0_S0_E".repeat(2_000));
+        let legacy = format!("_ZN{}E", "1a".repeat(20_000));
+        for name in [itanium.as_str(), legacy.as_str(), &"\u{1b}[2J".repeat(1_000), &"x".repeat(1 << 20)] {
+            let shown = author_name(name);
+            assert!(shown.chars().count() <= 1_300 && !shown.contains('\u{1b}'), "{shown}");
+        }
+        assert_eq!(author_name("_ZN17hostile_condition7recurse17h2b2408d0b2262d61E"), "hostile_condition::recurse");
+    }
+
+    #[test]
+    fn a_deadline_without_end_is_no_overflow() {
+        let limits = Limits { deadline: std::time::Duration::MAX, ..Limits::default() };
+        assert_eq!(Sandbox::new(limits, 1, false).unwrap().deadline_ticks(), u64::MAX / 4 + 1);
+    }
+
+    #[test]
+    fn a_log_is_kept_up_to_its_bytes() {
+        let mut log = CallState::new(&Limits { log_bytes_max: 20, ..Limits::default() }).log;
+        for _ in 0..5 {
+            log.write("info", "\u{1f512}\u{1b}\u{1f512}").unwrap();
+        }
+        assert!(log.lines.iter().map(String::len).sum::<usize>() <= 20, "{:?}", log.lines);
+        assert_eq!(log.lines[0], "info: \u{1f512}\u{1f512}");
+    }
+}
