@@ -15,7 +15,7 @@ pub(crate) fn build_all() -> Result<()> {
     let standard = packages(&root().join("plugins"))?;
     let guests = packages(&root().join("tests/guests"))?;
     let mut build = Command::new(cargo_path());
-    build.args(["build", "--quiet", "--profile", "component", "--target", "wasm32-unknown-unknown"]);
+    build.args(["build", "--profile", "component", "--target", "wasm32-unknown-unknown"]);
     for package in standard.iter().chain(&guests) {
         build.args(["--package", package]);
     }
