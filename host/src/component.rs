@@ -239,31 +239,17 @@ impl Host {
         let imports =
             code.component_type().imports(self.sandbox().engine()).map(|(name, _)| name.to_string()).collect();
         let linked = self.link(&who, &code)?;
-        let world = match ConditionPre::new(linked.clone()) {
-            Ok(_) => World::ConditionPlugin,
-            Err(_) => World::GiftCard,
-        };
+        // Both worlds have been told apart by their types; what links as a condition is one.
+        let condition = ConditionPre::new(linked.clone()).ok();
+        let world = if condition.is_some() { World::ConditionPlugin } else { World::GiftCard };
         let (facts, needs, plugin) = self.try_out(who, &linked, world, digest, bytes.len(), imports)?;
-        let name = facts.who().to_string();
-        let link_error =
-            |error: wasmtime::Error| LinkError { who: Box::new(facts.who()), cause: clip(&format!("{error:#}")) };
-        Ok(match world {
-            World::ConditionPlugin => {
-                let pre = ConditionPre::new(linked.clone()).map_err(link_error)?;
-                Component::Condition(Condition(Arc::new(Loaded {
-                    host: self.clone(),
-                    facts,
-                    who: name,
-                    needs,
-                    pre,
-                    plugin,
-                })))
-            }
-            World::GiftCard => {
-                let pre = RulesPre::new(linked.clone()).map_err(link_error)?;
-                Component::Rules(Rules(Arc::new(Loaded { host: self.clone(), facts, who: name, needs, pre, plugin })))
-            }
-        })
+        let (host, who) = (self.clone(), facts.who().to_string());
+        if let Some(pre) = condition {
+            return Ok(Component::Condition(Condition(Arc::new(Loaded { host, facts, who, needs, pre, plugin }))));
+        }
+        let pre = RulesPre::new(linked)
+            .map_err(|error| LinkError { who: Box::new(facts.who()), cause: clip(&format!("{error:#}")) })?;
+        Ok(Component::Rules(Rules(Arc::new(Loaded { host, facts, who, needs, pre, plugin }))))
     }
 
     /// Loads a component that must fit the `condition-plugin` world.

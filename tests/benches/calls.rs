@@ -15,7 +15,8 @@ use giftcard_engine::quote::ConditionCall;
 use giftcard_engine::redemption::{self, Policy, Request, Tender, parts};
 use giftcard_engine::value::{Named, Value};
 use giftcard_engine::{Currency, Minor, QuoteRequest};
-use giftcard_host::{Component, Condition, Host, HostConfig, Rulebook};
+use giftcard_host::{Condition, Host, HostConfig, Rulebook};
+use giftcard_tests::harness::{STANDARD, component_bytes, condition, minor, rules};
 
 const ROUNDS: usize = 10;
 const ROUND: Duration = Duration::from_millis(40);
@@ -145,8 +146,8 @@ fn growth(book: &Rulebook) {
 }
 
 fn loading() {
-    let names = ["gift-card", "cart-contents", "ship-to", "customer-segment", "time-window", "spending-cap"];
-    let files: Vec<Vec<u8>> = names.iter().map(|name| std::fs::read(component(name)).unwrap()).collect();
+    let names = STANDARD;
+    let files: Vec<Vec<u8>> = names.iter().map(|name| component_bytes(name)).collect();
     let load_all = |host: &Host| {
         for (name, bytes) in names.iter().zip(&files) {
             drop(black_box(host.load(name, bytes).unwrap()));
@@ -235,28 +236,12 @@ fn target() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target")
 }
 
-fn component(name: &str) -> PathBuf {
-    target().join(format!("components/{name}.wasm"))
-}
-
-fn condition(host: &Host, name: &str) -> Condition {
-    match host.load_file(&component(name)).unwrap() {
-        Component::Condition(condition) => condition,
-        Component::Rules(_) => panic!("{name} is no condition"),
-    }
-}
-
 fn rulebook(host: &Host) -> Rulebook {
-    let Component::Rules(rules) = host.load_file(&component("gift-card")).unwrap() else { panic!("no rules") };
-    let mut book = Rulebook::new(rules);
+    let mut book = Rulebook::new(rules(host, "gift-card"));
     for name in ["cart-contents", "spending-cap"] {
         book.add(condition(host, name));
     }
     book
-}
-
-fn minor(amount: i64) -> Minor {
-    Minor::new(amount).unwrap()
 }
 
 fn request(lines: usize, cards: usize) -> Request {

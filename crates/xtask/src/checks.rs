@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cargo, cargo_path, root, run_command};
+use crate::{cargo, cargo_path, metadata, root, run_command};
 
 /// Runs every check, and stops at the first that fails.
 pub(crate) fn run_all() -> Result<()> {
@@ -114,12 +114,7 @@ struct Member {
 }
 
 fn workspace_members() -> Result<Vec<Member>> {
-    let output = Command::new(cargo_path())
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
-        .current_dir(root())
-        .output()
-        .context("`cargo metadata` could not be started")?;
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("`cargo metadata` is no JSON")?;
+    let metadata = metadata()?;
     let packages = metadata["packages"].as_array().context("`cargo metadata` names no packages")?;
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_string();
     Ok(packages

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use wit_component::ComponentEncoder;
 
-use crate::{cargo_path, root, run_command};
+use crate::{cargo_path, metadata, root, run_command};
 
 /// Every folder below `plugins` and `tests/guests` that has a manifest, as `target/components/NAME.wasm` and
 /// `target/components/tests/NAME.wasm`.
@@ -44,13 +44,7 @@ fn packages(folder: &Path) -> Result<Vec<String>> {
 }
 
 fn target_directory() -> Result<PathBuf> {
-    let metadata = Command::new(cargo_path())
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
-        .current_dir(root())
-        .output()
-        .context("`cargo metadata` could not be started")?;
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&metadata.stdout).context("`cargo metadata` is no JSON")?;
+    let metadata = metadata()?;
     let directory = metadata["target_directory"].as_str().context("`cargo metadata` names no target directory")?;
     Ok(directory.into())
 }

@@ -124,6 +124,16 @@ fn cargo_path() -> String {
     std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_string())
 }
 
+/// What cargo says of the workspace: its packages and its target directory.
+fn metadata() -> Result<serde_json::Value> {
+    let output = Command::new(cargo_path())
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .context("`cargo metadata` could not be started")?;
+    serde_json::from_slice(&output.stdout).context("`cargo metadata` is no JSON")
+}
+
 fn cargo(arguments: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Result<()> {
     run_command(Command::new(cargo_path()).args(arguments))
 }
