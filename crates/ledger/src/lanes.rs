@@ -1,0 +1,146 @@
+//! Group commit: what many threads hand in at the same time is written in one transaction by one of them. Must not know
+//! what is written.
+//!
+//! Whoever finds its lane idle commits everything that waits there, so a lone caller commits in its own thread, without
+//! a hand-over; the others wait for their verdicts.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::store::{Changes, Store, StoreError, Verdict};
+
+/// Most operations of one transaction: bounds how long the first of them waits for the last.
+const BATCH_MAX: usize = 128;
+
+/// What was handed in, and what became of it.
+pub(crate) struct Ticket {
+    changes: Changes,
+    state: Mutex<TicketState>,
+    turn: Condvar,
+}
+
+#[derive(Default)]
+struct TicketState {
+    verdict: Option<Result<Verdict, StoreError>>,
+    /// It is this one's turn to commit for the others.
+    leads: bool,
+}
+
+impl Ticket {
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    fn state(&self) -> MutexGuard<'_, TicketState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Default)]
+struct Lane {
+    waiting: Vec<Arc<Ticket>>,
+    busy: bool,
+}
+
+/// The lanes of a store.
+pub(crate) struct Lanes {
+    lanes: Vec<Mutex<Lane>>,
+}
+
+impl Lanes {
+    pub(crate) fn new(count: usize) -> Self {
+        Self { lanes: (0..count.max(1)).map(|_| Mutex::default()).collect() }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// Takes a place in the lane. From now on it will be written, in the order of places.
+    pub(crate) fn hand_in(&self, lane: usize, changes: Changes) -> Arc<Ticket> {
+        let ticket = Arc::new(Ticket { changes, state: Mutex::default(), turn: Condvar::new() });
+        self.lane(lane).waiting.push(Arc::clone(&ticket));
+        ticket
+    }
+
+    /// Waits for the verdict, committing for everyone who waits if nobody else does.
+    pub(crate) fn wait(&self, lane: usize, ticket: &Arc<Ticket>, store: &dyn Store) -> Result<Verdict, StoreError> {
+        loop {
+            {
+                let mut state = ticket.state();
+                if let Some(verdict) = state.verdict.take() {
+                    return verdict;
+                }
+                state.leads = false;
+            }
+            let batch = {
+                let mut waiting = self.lane(lane);
+                match waiting.busy {
+                    true => None,
+                    false => {
+                        waiting.busy = true;
+                        let count = waiting.waiting.len().min(BATCH_MAX);
+                        Some(waiting.waiting.drain(..count).collect::<Vec<_>>())
+                    }
+                }
+            };
+            match batch {
+                Some(batch) => self.lead(lane, &batch, store),
+                None => {
+                    let state = ticket.state();
+                    let idle = |state: &mut TicketState| state.verdict.is_none() && !state.leads;
+                    drop(ticket.turn.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner));
+                }
+            }
+        }
+    }
+
+    fn lead(&self, lane: usize, batch: &[Arc<Ticket>], store: &dyn Store) {
+        // However the commit ends, the lane is free again and nobody waits for ever.
+        let release = Release { lanes: self, lane, batch };
+        let changes: Vec<&Changes> = batch.iter().map(|ticket| ticket.changes()).collect();
+        match store.commit(lane, &changes) {
+            Ok(verdicts) => {
+                debug_assert_eq!(verdicts.len(), batch.len());
+                for (ticket, verdict) in batch.iter().zip(verdicts) {
+                    ticket.state().verdict = Some(Ok(verdict));
+                }
+            }
+            Err(error) => {
+                for ticket in batch {
+                    ticket.state().verdict = Some(Err(error.clone()));
+                }
+            }
+        }
+        drop(release);
+    }
+
+    fn lane(&self, lane: usize) -> MutexGuard<'_, Lane> {
+        self.lanes[lane].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Release<'a> {
+    lanes: &'a Lanes,
+    lane: usize,
+    batch: &'a [Arc<Ticket>],
+}
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        for ticket in self.batch {
+            let mut state = ticket.state();
+            if state.verdict.is_none() {
+                let why = "the thread that committed for others panicked".to_string();
+                state.verdict = Some(Err(StoreError::Unknown(why)));
+            }
+            drop(state);
+            ticket.turn.notify_all();
+        }
+        let mut lane = self.lanes.lane(self.lane);
+        lane.busy = false;
+        if let Some(next) = lane.waiting.first() {
+            next.state().leads = true;
+            next.turn.notify_all();
+        }
+    }
+}

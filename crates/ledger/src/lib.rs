@@ -1,0 +1,18 @@
+//! Gift card balances that can be trusted.
+//!
+//! Knows accounts, holds and entries and how they are kept; must not know rules, WebAssembly, HTTP or the text of a code.
+//!
+//! # Reading order
+//!
+//! [`model`] are the nouns. [`store`] is what a database has to do, [`sqlite`] and [`postgres`] do it.
+
+pub mod chain;
+pub mod draft;
+mod lanes;
+pub mod ledger;
+mod locks;
+pub mod model;
+pub mod operations;
+pub mod store;
+
+pub use ledger::{Answer, Facts, Ledger, LedgerError, Plan, Refused, Request, Stop};

@@ -1,0 +1,193 @@
+//! Who in this process is deciding about an account or a document, and what it will be once what is under way is
+//! committed. Only makes retries rare: what is right is for the guards of the store to say. Must not know operations.
+//!
+//! Keys are taken in ascending order, so that no two callers wait for each other.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::model::{Account, Id, Record, RecordKey};
+use crate::store::{Changes, Found};
+
+/// What can be decided about by one caller at a time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Key {
+    Account(Id),
+    Code(Id),
+    Record(RecordKey),
+}
+
+/// A row as it will be once what is under way is committed.
+#[derive(Clone, Debug)]
+enum Row {
+    Account(Box<Account>),
+    Record(Option<Record>),
+    /// Not kept here: whoever needs it waits until it is committed.
+    Elsewhere,
+}
+
+#[derive(Default)]
+struct Slot {
+    locked: bool,
+    waiting: u32,
+    /// Operations under way that write it.
+    under_way: u32,
+    row: Option<(Row, usize)>,
+    /// Told when the key is free.
+    turn: Arc<Condvar>,
+    /// Told when something under way has ended.
+    settled: Arc<Condvar>,
+}
+
+impl Slot {
+    fn is_idle(&self) -> bool {
+        !self.locked && self.waiting == 0 && self.under_way == 0
+    }
+}
+
+/// All keys in use.
+#[derive(Default)]
+pub(crate) struct Locks {
+    slots: Mutex<HashMap<Key, Slot>>,
+}
+
+impl Locks {
+    fn slots(&self) -> MutexGuard<'_, HashMap<Key, Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until no other caller decides about any of `keys`.
+    pub(crate) fn lock(&self, mut keys: Vec<Key>) -> Guard<'_> {
+        keys.sort_unstable();
+        keys.dedup();
+        let mut waited = false;
+        let mut slots = self.slots();
+        for key in &keys {
+            loop {
+                let slot = slots.entry(key.clone()).or_default();
+                if !slot.locked {
+                    slot.locked = true;
+                    break;
+                }
+                waited = true;
+                slot.waiting += 1;
+                let turn = Arc::clone(&slot.turn);
+                slots = turn.wait(slots).unwrap_or_else(PoisonError::into_inner);
+                slots.entry(key.clone()).or_default().waiting -= 1;
+            }
+        }
+        drop(slots);
+        Guard { locks: self, keys, waited }
+    }
+
+    /// What was under way for `changes` has ended. After a failure what was built on it is not believed either.
+    pub(crate) fn retire(&self, changes: &Changes, committed: bool) {
+        let mut slots = self.slots();
+        for (key, _) in rows(changes) {
+            let Some(slot) = slots.get_mut(&key) else { continue };
+            slot.under_way = slot.under_way.saturating_sub(1);
+            if !committed || slot.under_way == 0 {
+                slot.row = None;
+            }
+            slot.settled.notify_all();
+            if slot.is_idle() {
+                slots.remove(&key);
+            }
+        }
+    }
+}
+
+/// What a change makes of each key it writes.
+fn rows(changes: &Changes) -> impl Iterator<Item = (Key, Row)> + '_ {
+    let accounts = changes.accounts.iter().map(|change| {
+        (Key::Account(change.after.id), Row::Account(Box::new(change.after.clone())))
+    });
+    let records = changes.records.iter().map(|change| {
+        let version = change.before.unwrap_or(0) + 1;
+        let record = change.body.clone().map(|body| Record { key: change.key.clone(), version, body });
+        (Key::Record(change.key.clone()), Row::Record(record))
+    });
+    let codes = changes.codes.iter().map(|change| (Key::Code(change.after.id), Row::Elsewhere));
+    accounts.chain(records).chain(codes)
+}
+
+/// The right to decide about some keys, until dropped.
+pub(crate) struct Guard<'a> {
+    locks: &'a Locks,
+    keys: Vec<Key>,
+    /// Whether somebody else had one of them before.
+    pub(crate) waited: bool,
+}
+
+impl Guard<'_> {
+    /// Whether all of `keys` are held.
+    pub(crate) fn covers(&self, keys: &[Key]) -> bool {
+        keys.iter().all(|key| self.keys.binary_search(key).is_ok())
+    }
+
+    /// Puts what is under way over what was read. `None` if some of it can only be read once it is committed: it goes
+    /// through another lane, or is not kept here. True if anything was put.
+    pub(crate) fn overlay(&self, found: &mut Found, lane: usize) -> Option<bool> {
+        let slots = self.locks.slots();
+        let mut any = false;
+        for key in &self.keys {
+            let Some(slot) = slots.get(key) else { continue };
+            if slot.under_way == 0 {
+                continue;
+            }
+            match (&slot.row, key) {
+                (Some((Row::Account(account), through)), Key::Account(id)) if *through == lane => {
+                    found.accounts.insert(*id, (**account).clone());
+                }
+                (Some((Row::Record(record), through)), Key::Record(at)) if *through == lane => {
+                    match record {
+                        Some(record) => found.records.insert(at.clone(), record.clone()),
+                        None => found.records.remove(at),
+                    };
+                }
+                _ => return None,
+            }
+            any = true;
+        }
+        Some(any)
+    }
+
+    /// Waits until nothing is under way for the keys. Nobody else can add to it meanwhile.
+    pub(crate) fn settle(&self) {
+        let mut slots = self.locks.slots();
+        for key in &self.keys {
+            while let Some(slot) = slots.get(key)
+                && slot.under_way > 0
+            {
+                let settled = Arc::clone(&slot.settled);
+                slots = settled.wait(slots).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    /// Shows the next caller what will be once `changes` is committed.
+    pub(crate) fn publish(&self, changes: &Changes, lane: usize) {
+        let mut slots = self.locks.slots();
+        for (key, row) in rows(changes) {
+            let slot = slots.entry(key).or_default();
+            slot.under_way += 1;
+            slot.row = Some((row, lane));
+        }
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        let mut slots = self.locks.slots();
+        for key in &self.keys {
+            let Some(slot) = slots.get_mut(key) else { continue };
+            slot.locked = false;
+            if slot.waiting > 0 {
+                slot.turn.notify_one();
+            }
+            if slot.is_idle() {
+                slots.remove(key);
+            }
+        }
+    }
+}
