@@ -6,31 +6,45 @@ pub mod bounds;
 mod cards;
 mod leaf;
 mod order;
+mod pay;
 mod programmes;
 mod refund;
 mod settings;
+mod setup;
 mod shape;
 mod site;
 mod time;
 
 use std::fmt;
 
-use giftcard_engine::QuoteRequest;
-use giftcard_engine::moment::InstantMs;
+use giftcard_engine::moment::{InstantMs, Moment};
+use giftcard_engine::order::Order;
+use giftcard_engine::programme::{Programme, Site};
+use giftcard_engine::{Currency, QuoteRequest};
 use giftcard_host::{Facts, Rulebook};
 
 pub use leaf::{
     Amount, Attribute, CardCode, CurrencyCode, DayOrInstant, Instant, MinimumOrderInput, PositiveAmount, Quantity,
     RateText,
 };
+pub use pay::{CaptureInput, EntryInput, ExpectInput, PayInput, RefundOrderInput};
 pub use refund::{RefundOrder, Tender};
+pub use setup::{
+    CodeInput, CustomerDocument, ExpiryInput, PoolDocument, ProgrammeDocument, SiteDocument, ValueInput,
+};
 pub use shape::{
     AddressInput, AmountWithBasis, AudienceInput, BasisInput, CardInput, ConditionInput, CustomerInput, DiscountInput,
     LineInput, MoneyInput, OnFailureInput, OrderInput, OrderOfUseInput, PartInput, PaymentInput, PaysInput,
     PreviousInput, ProgrammeInput, QuoteInput, RateInput, RefundInput, RefundMode, SiteInput, StatusInput, TenderInput,
     TotalsInput,
 };
+pub use bounds::{Count, List, Name, Text};
 pub use time::Zone;
+
+/// Bounds of what a shop sets up.
+pub(crate) mod setup_limits {
+    pub(crate) use super::setup::HOLD_MINUTES_MAX;
+}
 
 use crate::json::{Flaw, FlawKind};
 
@@ -112,6 +126,11 @@ impl InputError {
         Self { kind, path: field.to_string(), problem: problem.into() }
     }
 
+    /// The same mistake, in a field of a greater whole.
+    pub(crate) fn under(self, outer: &str) -> Self {
+        self.within(outer)
+    }
+
     fn within(mut self, outer: &str) -> Self {
         let joint = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
         self.path = format!("{outer}{joint}{}", self.path);
@@ -150,7 +169,7 @@ impl From<Flaw> for InputError {
 }
 
 /// Adds where in the document a mistake is, from the inside out.
-trait Within {
+pub(crate) trait Within {
     fn within(self, field: &str) -> Self;
     fn within_item(self, index: usize) -> Self;
 }
@@ -218,6 +237,39 @@ pub fn quote_request(input: &QuoteInput, plugins: &dyn Plugins, now: InstantMs) 
     let programmes = programmes::programmes(&input.programmes, &site, &zone, plugins).within("programmes")?;
     let cards = cards::cards(&input.cards, &order, &site, &zone, at).within("cards")?;
     Ok(QuoteRequest { order, site, programmes, cards, now })
+}
+
+/// A site by itself, and its zone.
+pub(crate) fn site_facts(input: &SiteInput, currency: Currency) -> Result<(Site, Zone), InputError> {
+    site::site_of(input, None, currency)
+}
+
+/// A programme as it is at a site.
+pub(crate) fn programme_facts(
+    input: &ProgrammeInput,
+    site: &Site,
+    zone: &Zone,
+    plugins: &dyn Plugins,
+) -> Result<Programme, InputError> {
+    programmes::programme(input, site, zone, plugins)
+}
+
+/// An order at a site, and now on its wall.
+pub(crate) fn order_facts(
+    input: &OrderInput,
+    site: &Site,
+    zone: &Zone,
+    now: InstantMs,
+) -> Result<(Order, Moment), InputError> {
+    let currency = input.currency.currency().within("currency").within("order")?;
+    let order = order::order(input, currency, site, zone).within("order")?;
+    Ok((order, zone.moment(now).within("now")?))
+}
+
+/// Reads a document of any kind strictly.
+pub(crate) fn read_document<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, InputError> {
+    bounds::check_document(text)?;
+    Ok(crate::json::read(text)?)
 }
 
 /// Reads a refund input and turns it into what the engine works on.

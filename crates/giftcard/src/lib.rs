@@ -17,9 +17,12 @@
 //! # }
 //! ```
 
+pub mod codes;
+pub mod desk;
 pub mod input;
 pub mod output;
 pub mod schema;
+pub mod secrets;
 
 mod files;
 mod json;
@@ -27,5 +30,6 @@ mod plugins;
 mod till;
 
 pub use files::{file_problem, without_number};
+pub use desk::{Desk, DeskError, Doing};
 pub use plugins::{Entry, Origin, PluginsError, Shelf, standard_rulebook};
 pub use till::{Till, TillError};

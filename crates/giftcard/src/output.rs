@@ -14,6 +14,8 @@ pub use quote::{
 };
 pub use refund::{RefundOutput, RefundShareOutput, RefundStepOutput, TenderOutput};
 
+pub(crate) use quote::PUBLIC_MESSAGE;
+
 use giftcard_host::CallRecord;
 
 /// What was run.

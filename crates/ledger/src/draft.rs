@@ -199,6 +199,11 @@ impl Draft {
         self.changes.checks.push((key, version));
     }
 
+    /// An account that is not written must still have this version.
+    pub fn require_account(&mut self, account: Id, version: u64) {
+        self.changes.account_checks.push((account, version));
+    }
+
     /// Adds the personal fields of the request.
     pub fn personal(&mut self, personal: Option<Personal>) {
         self.changes.personal = personal;

@@ -244,6 +244,22 @@ impl Ledger {
         self.seen.fetch_max(now, Ordering::AcqRel).max(now)
     }
 
+    /// Ends the passed holds of what was read, so that `held` is of open holds only. For those who only look.
+    ///
+    /// # Errors
+    /// As [`Ledger::run`].
+    pub fn release_passed(&self, found: &mut Found, now: InstantMs) -> Result<(), LedgerError<std::convert::Infallible>> {
+        for _ in 0..ATTEMPTS_MAX {
+            let Holds::Passed(holds) = self.settle_holds(found, now, false)? else { return Ok(()) };
+            for hold in holds {
+                self.expire_hold(hold, now)?;
+            }
+            let accounts = found.accounts.keys().copied().collect();
+            found.accounts = self.store.find(&Want { accounts, ..Want::default() })?.accounts;
+        }
+        Err(LedgerError::Busy)
+    }
+
     /// A new id.
     pub fn new_id(&self, now: InstantMs) -> Id {
         self.ids.next(now)

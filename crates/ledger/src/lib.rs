@@ -13,6 +13,7 @@ pub mod ledger;
 mod locks;
 pub mod model;
 pub mod operations;
+pub mod sqlite;
 pub mod store;
 
 pub use ledger::{Answer, Facts, Ledger, LedgerError, Plan, Refused, Request, Stop};

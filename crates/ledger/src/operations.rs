@@ -26,7 +26,7 @@ pub use orders::{
     Capture, OrderShares, Tendered, Void, hold_lines_left, order_key, plan_hold, plan_redemption, release_open_hold,
 };
 pub use purchases::{CancelPurchase, RefundPurchase, Transfer};
-pub use receipt::{AccountLine, Receipt, status_name};
+pub use receipt::{AccountLine, Receipt, RefusedEntry, status_name};
 pub use refunds::{RefundOther, RefundPlan, RefundTarget, ReturnedShare, plan_refund, refund_targets, want_of_order};
 pub use target::Target;
 

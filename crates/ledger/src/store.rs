@@ -123,6 +123,8 @@ pub struct Changes {
     pub configuration: Option<u64>,
     /// These documents must have these versions (`None`: must not be there). They are not written.
     pub checks: Vec<(RecordKey, Option<u64>)>,
+    /// These accounts must have these versions. They are not written.
+    pub account_checks: Vec<(Id, u64)>,
     /// Accounts to write, each at most once.
     pub accounts: Vec<AccountChange>,
     /// Legs of the operation, in order.

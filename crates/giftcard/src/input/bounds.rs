@@ -97,7 +97,8 @@ where
 }
 
 /// Text of at least so many characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
 pub struct TextOf<const CHARACTERS_MIN: usize>(String);
 
 /// Any text.
@@ -143,7 +144,8 @@ impl<const MIN: usize> JsonSchema for TextOf<MIN> {
 }
 
 /// At most so many items.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
 pub struct List<T, const ITEMS_MAX: usize>(Vec<T>);
 
 impl<T, const MAX: usize> Default for List<T, MAX> {
@@ -158,6 +160,16 @@ impl<T, const MAX: usize> Deref for List<T, MAX> {
     fn deref(&self) -> &[T] {
         &self.0
     }
+}
+
+/// For fields that are left out where they are empty.
+pub(super) fn is_empty_list<T, const MAX: usize>(list: &List<T, MAX>) -> bool {
+    list.0.is_empty()
+}
+
+/// As [`is_empty_list`].
+pub(super) fn is_empty_fields<T>(fields: &Fields<T>) -> bool {
+    fields.0.is_empty()
 }
 
 struct ListVisitor<T, const MAX: usize>(PhantomData<T>);
@@ -195,7 +207,8 @@ impl<T: JsonSchema, const MAX: usize> JsonSchema for List<T, MAX> {
 }
 
 /// Values by name, at most [`FIELDS_MAX`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
 pub struct Fields<T>(BTreeMap<String, T>);
 
 impl<T> Default for Fields<T> {
@@ -263,7 +276,7 @@ impl<T: JsonSchema> JsonSchema for Fields<T> {
 }
 
 /// A whole number of at least 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(transparent)]
 pub struct Count(pub u32);
 

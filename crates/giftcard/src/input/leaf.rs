@@ -159,6 +159,13 @@ impl Amount {
 
 impl PositiveAmount {
     /// The amount in minor units of `currency`; whether it is more than nothing is for the caller to say.
+    ///
+    /// # Errors
+    /// As [`Amount::minor`].
+    pub fn amount(&self, currency: Currency) -> Result<Minor, InputError> {
+        self.minor(currency)
+    }
+
     pub(super) fn minor(&self, currency: Currency) -> Result<Minor, InputError> {
         minor(&self.0, currency, false)
     }
@@ -438,7 +445,8 @@ impl JsonSchema for Attribute {
 }
 
 /// The least order: a bare amount, or an amount and what it is compared with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum MinimumOrderInput {
     /// Compared with the order's total.
     Total(Amount),

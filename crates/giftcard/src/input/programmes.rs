@@ -28,7 +28,12 @@ pub(super) fn programmes(
     Ok(programmes)
 }
 
-fn programme(input: &ProgrammeInput, site: &Site, zone: &Zone, plugins: &dyn Plugins) -> Result<Programme, InputError> {
+pub(super) fn programme(
+    input: &ProgrammeInput,
+    site: &Site,
+    zone: &Zone,
+    plugins: &dyn Plugins,
+) -> Result<Programme, InputError> {
     let valid_from = input.valid_from.as_ref().map(|moment| moment.begin(zone)).transpose().within("valid_from")?;
     let valid_to = input.valid_to.as_ref().map(|moment| moment.end(zone)).transpose().within("valid_to")?;
     if let (Some(from), Some(to)) = (valid_from, valid_to)

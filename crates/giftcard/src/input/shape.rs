@@ -30,29 +30,34 @@ pub struct QuoteInput {
 }
 
 /// A shop.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[schemars(rename = "Site")]
 pub struct SiteInput {
     /// Its name; the order's `site`, else `main`, if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Name>,
     /// Its main currency, in which minimum order amounts are; the order's if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<CurrencyCode>,
     /// Its time zone, as the IANA database calls it, such as `Europe/Berlin`; UTC if left out. It must be one that the
     /// database knows, which a schema cannot say.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Name>,
     /// In which order cards are used; as entered if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub order_of_use: Option<OrderOfUseInput>,
     /// Most cards for one order; 20 if left out. Written without a fraction: `20.0` is refused, which a schema cannot
     /// say.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cards_max: Option<Count>,
     /// Recorded exchange rates. Without one, a card in another currency is refused.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::bounds::is_empty_list")]
     pub rates: List<RateInput, LIST_ITEMS_MAX>,
 }
 
 /// In which order cards are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "OrderOfUse")]
 pub enum OrderOfUseInput {
@@ -67,7 +72,7 @@ pub enum OrderOfUseInput {
 }
 
 /// An exchange rate.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[schemars(rename = "Rate")]
 pub struct RateInput {
@@ -81,66 +86,85 @@ pub struct RateInput {
 }
 
 /// An order. Amounts are in its currency.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[schemars(rename = "Order")]
 pub struct OrderInput {
     /// The platform's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Name>,
     /// The shop; the `site` of this document if left out, and the same if given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub site: Option<Name>,
     /// Sales channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<Text>,
     /// The other payment method.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub payment_method: Option<Text>,
     /// Shipping method.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub shipping_method: Option<Text>,
     /// Currency of every amount of the order.
     pub currency: CurrencyCode,
     /// What the order costs after all discounts, with shipping and tax, before any card.
     pub total: Amount,
     /// Paid already by other means; nothing if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub paid: Option<Amount>,
     /// Sums by part, for an order without lines. With lines they are worked out, and must agree where given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub totals: Option<TotalsInput>,
     /// The lines, shipping and fees among them; they add up to the total. May be left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lines: Option<List<LineInput, LINES_MAX>>,
     /// The discounts that were taken off already.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub discounts: Option<List<DiscountInput, LIST_ITEMS_MAX>>,
     /// Billing address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub billing: Option<AddressInput>,
     /// Shipping address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ship_to: Option<AddressInput>,
     /// Who orders; a guest if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub customer: Option<CustomerInput>,
     /// When it was placed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub placed_at: Option<Instant>,
     /// Whatever else the platform knows.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::bounds::is_empty_fields")]
     pub attributes: Fields<Attribute>,
 }
 
 /// Sums by part, tax included.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[schemars(rename = "Totals")]
 pub struct TotalsInput {
     /// Goods.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub goods: Option<Amount>,
     /// Lines that sell gift cards.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub gift_cards: Option<Amount>,
     /// Shipping.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub shipping: Option<Amount>,
     /// Fees.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fees: Option<Amount>,
     /// Tax within the total.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tax: Option<Amount>,
     /// All discounts, which were taken off already.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub discounts: Option<Amount>,
 }
 
 /// A line of an order.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[schemars(rename = "Line")]
 pub struct LineInput {
@@ -148,32 +172,41 @@ pub struct LineInput {
     #[serde(default)]
     pub part: PartInput,
     /// False for goods that no gift card may pay for; true if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub payable_by_card: Option<bool>,
     /// How many; one if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub quantity: Option<Quantity>,
     /// Price of one unit before discounts. May be left out for a quantity of one: then it is the total.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unit_price: Option<Amount>,
     /// What the shopper pays: after line discounts and the share of order discounts, tax included.
     pub total: Amount,
     /// How much of the total is tax.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tax: Option<Amount>,
     /// Stock keeping unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sku: Option<Text>,
     /// Name on the invoice.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Text>,
     /// The platform's product type.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub product_type: Option<Text>,
     /// Categories.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub categories: Option<List<Text, LIST_ITEMS_MAX>>,
     /// Tags.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<List<Text, LIST_ITEMS_MAX>>,
     /// Whatever else the platform knows.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::bounds::is_empty_fields")]
     pub attributes: Fields<Attribute>,
 }
 
 /// What a line is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Part")]
 pub enum PartInput {
@@ -189,18 +222,19 @@ pub enum PartInput {
 }
 
 /// A discount, already taken off the lines.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[schemars(rename = "Discount")]
 pub struct DiscountInput {
     /// The code the shopper entered.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Text>,
     /// What it took off.
     pub amount: Amount,
 }
 
 /// A postal address.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[schemars(rename = "Address")]
 pub struct AddressInput {
@@ -208,40 +242,49 @@ pub struct AddressInput {
     #[schemars(regex(pattern = "^[A-Z]{2}$"))]
     pub country: String,
     /// Subdivision as ISO 3166-2 calls it, without the country, or the platform's own name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<Text>,
     /// Postal code as written.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub postal_code: Option<Text>,
     /// City.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub city: Option<Text>,
 }
 
 /// Who orders.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[schemars(rename = "Customer")]
 pub struct CustomerInput {
     /// The platform's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Name>,
     /// Signed in with an account; false if left out.
     #[serde(default)]
     pub registered: bool,
     /// Roles.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub roles: Option<List<Text, LIST_ITEMS_MAX>>,
     /// Segments.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub segments: Option<List<Text, LIST_ITEMS_MAX>>,
     /// Email address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<Text>,
     /// Number of earlier orders. Written without a fraction: `3.0` is refused, which a schema cannot say.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub orders: Option<Count>,
     /// Value of earlier orders, in the order's currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub spent: Option<Amount>,
     /// Whatever else the platform knows.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::bounds::is_empty_fields")]
     pub attributes: Fields<Attribute>,
 }
 
 /// A programme: what cards of one kind have in common.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[schemars(rename = "Programme")]
 pub struct ProgrammeInput {
@@ -249,31 +292,37 @@ pub struct ProgrammeInput {
     pub code_name: Name,
     /// The site it belongs to; the `site` of this document if left out. Its amounts are in the currency of this
     /// document's site even where it belongs to another.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub site: Option<Name>,
     /// Switched on; true if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
     /// Its cards work from here on: an instant, or the start of a day in the site's zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_from: Option<DayOrInstant>,
     /// Its cards work until just before this instant, or to the end of this day in the site's zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_to: Option<DayOrInstant>,
     /// Who may use its cards; everyone if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<AudienceInput>,
     /// The least order its cards can be used on, in the currency of this document's site, also where the programme is
     /// another site's.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub minimum_order: Option<MinimumOrderInput>,
     /// What its cards may pay for, beside goods.
     #[serde(default)]
     pub pays: PaysInput,
     /// Other sites that accept its cards.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::bounds::is_empty_list")]
     pub accepted_by: List<Name, LIST_ITEMS_MAX>,
     /// Its conditions, all of which must accept.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::bounds::is_empty_list")]
     pub conditions: List<ConditionInput, LIST_ITEMS_MAX>,
 }
 
 /// Who may use a programme's cards.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Audience")]
 pub enum AudienceInput {
@@ -288,7 +337,7 @@ pub enum AudienceInput {
 }
 
 /// An amount and what it is compared with.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[schemars(rename = "AmountAndBasis")]
 pub struct AmountWithBasis {
@@ -300,7 +349,7 @@ pub struct AmountWithBasis {
 }
 
 /// What a minimum order amount is compared with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Basis")]
 pub enum BasisInput {
@@ -316,20 +365,23 @@ pub enum BasisInput {
 }
 
 /// What cards may pay for, beside goods.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[schemars(rename = "Pays")]
 pub struct PaysInput {
     /// Shipping; true if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub shipping: Option<bool>,
     /// Fees; true if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fees: Option<bool>,
     /// Lines that sell gift cards; false if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub gift_cards: Option<bool>,
 }
 
 /// A condition plugin bound to a programme.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[schemars(rename = "Condition")]
 pub struct ConditionInput {
@@ -338,7 +390,7 @@ pub struct ConditionInput {
     /// Settings by name. `giftcard plugin inspect` shows which there are. An amount is a decimal string in the currency
     /// of this document's site or `{"amount": "25.00", "currency": "USD"}`; a quantity and a percentage are decimal
     /// strings. Each is checked by what the plugin declares, which a schema cannot say.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::bounds::is_empty_fields")]
     pub settings: Fields<serde_json::Value>,
     /// What happens to a card when the condition fails instead of deciding; the card is refused if left out.
     #[serde(default)]
@@ -346,7 +398,7 @@ pub struct ConditionInput {
 }
 
 /// What happens to a card when its condition fails instead of deciding.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "OnFailure")]
 pub enum OnFailureInput {
@@ -360,14 +412,14 @@ pub enum OnFailureInput {
 }
 
 /// Another version of a condition plugin, with its own settings.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[schemars(rename = "Previous")]
 pub struct PreviousInput {
     /// As `id@version`.
     pub plugin: Name,
     /// Settings by name.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::bounds::is_empty_fields")]
     pub settings: Fields<serde_json::Value>,
 }
 
@@ -408,7 +460,7 @@ pub struct CardInput {
 }
 
 /// The stored state of a card.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Status")]
 pub enum StatusInput {

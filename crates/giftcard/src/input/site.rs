@@ -15,7 +15,15 @@ const MAIN: &str = "main";
 
 pub(super) fn site(input: &QuoteInput, order_currency: Currency) -> Result<(Site, Zone), InputError> {
     let none = SiteInput::default();
-    let given = input.site.as_ref().unwrap_or(&none);
+    site_of(input.site.as_ref().unwrap_or(&none), input.order.site.as_deref(), order_currency)
+}
+
+/// A site by itself. `name` and `order_currency` stand in for what it leaves out.
+pub(super) fn site_of(
+    given: &SiteInput,
+    name: Option<&str>,
+    order_currency: Currency,
+) -> Result<(Site, Zone), InputError> {
     let currency = match &given.currency {
         Some(currency) => currency.currency().within("currency")?,
         None => order_currency,
@@ -29,7 +37,7 @@ pub(super) fn site(input: &QuoteInput, order_currency: Currency) -> Result<(Site
         })?,
     };
     let site = Site {
-        id: given.id.as_deref().or(input.order.site.as_deref()).unwrap_or(MAIN).to_string(),
+        id: given.id.as_deref().or(name).unwrap_or(MAIN).to_string(),
         currency,
         order_of_use: given.order_of_use.map_or(OrderOfUse::AsEntered, OrderOfUseInput::policy),
         cards_max: given.cards_max.map_or(CARDS_MAX_DEFAULT, |count| count.0),

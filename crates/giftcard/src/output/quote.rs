@@ -14,7 +14,7 @@ use super::RulesOutput;
 use crate::input::{Amount, Attribute};
 
 /// What a shopper is told instead of a message that would tell whether a card exists, or what became of it.
-const PUBLIC_MESSAGE: &str = "This gift card cannot be used.";
+pub(crate) const PUBLIC_MESSAGE: &str = "This gift card cannot be used.";
 
 /// What each card pays for an order, and what is still due.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]

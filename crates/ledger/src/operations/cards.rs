@@ -71,7 +71,9 @@ pub enum NewCode {
 }
 
 impl NewCode {
-    fn lookups(&self) -> Vec<Hash32> {
+    /// What has to be read before it can be drawn.
+    #[must_use]
+    pub fn lookups(&self) -> Vec<Hash32> {
         match self {
             Self::Made { lookups, .. } => lookups.iter().map(|(_, lookup)| *lookup).collect(),
             Self::Pooled(code) => vec![code.lookup],

@@ -49,6 +49,24 @@ pub struct Receipt {
     pub reason: Option<String>,
     /// What each account had done to it, in the order it was done.
     pub accounts: Vec<AccountLine>,
+    /// Entries that do not pay because they may not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedEntry>,
+}
+
+/// An entry that does not pay because it may not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedEntry {
+    /// The card, or `card-1` and so on, by position, where there is none. Never a code.
+    pub id: String,
+    /// Why. For staff and the owner who is signed in.
+    pub code: String,
+    /// Why, in words. For staff and the owner who is signed in.
+    pub message: String,
+    /// What a shopper may see.
+    pub public_code: String,
+    /// What a shopper may see, in words.
+    pub public_message: String,
 }
 
 /// What an operation did to one account.
@@ -97,6 +115,7 @@ impl Receipt {
             remaining: None,
             reason: None,
             accounts: Vec::new(),
+            refused: Vec::new(),
         }
     }
 

@@ -13,8 +13,8 @@ use crate::store::{Found, Want};
 pub enum Target {
     /// By its id.
     Id(Id),
-    /// By its code: the lookup of each live key version, the newest first.
-    Code(Vec<(u32, Hash32)>),
+    /// By its code: for each site that it may be of, the lookup of each live key version, the newest first.
+    Code(Vec<Vec<(u32, Hash32)>>),
     /// A customer's store credit in a currency.
     Credit {
         /// The customer.
@@ -29,7 +29,7 @@ impl Target {
     pub fn want(&self, site: &str, want: &mut Want) {
         match self {
             Self::Id(id) => want.accounts.push(*id),
-            Self::Code(lookups) => want.codes.push(lookups.iter().map(|(_, lookup)| *lookup).collect()),
+            Self::Code(sites) => want.codes.push(sites.iter().flatten().map(|(_, lookup)| *lookup).collect()),
             Self::Credit { customer, currency } => want.accounts.push(credit_id(site, customer, *currency)),
         }
     }
@@ -62,8 +62,9 @@ impl Target {
 
     /// Moves a presented code to the newest key version.
     pub fn renew(&self, found: &Found, draft: &mut Draft) {
-        if let Self::Code(lookups) = self
+        if let Self::Code(sites) = self
             && let Some(code) = self.code(found)
+            && let Some(lookups) = sites.iter().find(|lookups| has(lookups, code))
             && let Some(&(newest, lookup)) = lookups.first()
             && code.lookup != lookup
         {
@@ -72,7 +73,11 @@ impl Target {
     }
 
     fn code<'a>(&self, found: &'a Found) -> Option<&'a Code> {
-        let Self::Code(lookups) = self else { return None };
-        found.codes.iter().flatten().find(|code| lookups.iter().any(|(_, lookup)| *lookup == code.lookup))
+        let Self::Code(sites) = self else { return None };
+        found.codes.iter().flatten().find(|code| sites.iter().any(|lookups| has(lookups, code)))
     }
+}
+
+fn has(lookups: &[(u32, Hash32)], code: &Code) -> bool {
+    lookups.iter().any(|(_, lookup)| *lookup == code.lookup)
 }

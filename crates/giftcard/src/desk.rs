@@ -1,0 +1,292 @@
+//! The use cases that move money: the ledger, the rules and the secrets of codes brought together. Must not know where a
+//! request comes from, nor SQL.
+
+mod configuration;
+mod decision;
+mod pay;
+mod refund;
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use giftcard_engine::moment::InstantMs;
+use giftcard_ledger::model::{Id, OperationKey};
+use giftcard_ledger::operations::{Command, Receipt, Target};
+use giftcard_ledger::store::{Store, StoreError};
+use giftcard_ledger::{Answer, Ledger, LedgerError, Refused, Request};
+use rand::CryptoRng;
+
+use crate::Till;
+use crate::input::{CardCode, InputError, InputErrorKind};
+use crate::output::{ErrorBody, ErrorOutput};
+use crate::secrets::Secrets;
+use crate::till::TillError;
+
+pub use configuration::{Configuration, ProgrammeFacts, SiteFacts};
+pub use decision::{Rerun, rerun};
+pub use pay::PayKind;
+
+/// Longest key of an operation, in characters.
+pub const OPERATION_KEY_MAX: usize = 200;
+
+/// Where a site is not named.
+pub const MAIN_SITE: &str = "main";
+
+/// Randomness that secrets may depend on.
+pub type Randomness = Box<dyn CryptoRng + Send>;
+
+/// The use cases on one ledger. May be used from many threads at once.
+pub struct Desk {
+    ledger: Ledger,
+    till: Till,
+    secrets: RwLock<Arc<Secrets>>,
+    randomness: Mutex<Randomness>,
+    configuration: RwLock<Option<Arc<Configuration>>>,
+    /// Contexts of decisions by site and programmes, of the current configuration.
+    contexts: Mutex<HashMap<String, Arc<giftcard_ledger::store::Context>>>,
+}
+
+/// Why a use case has no answer.
+#[derive(Debug)]
+pub enum DeskError {
+    /// The request is wrong.
+    Input(InputError),
+    /// The request is refused; nothing moved.
+    Refused(Refused),
+    /// The rules gave no answer that counts, or the host is busy.
+    Rules {
+        /// Stable kebab-case code.
+        code: String,
+        /// Component, version, digest and cause.
+        message: String,
+    },
+    /// The operation's key was used for another request.
+    KeyReused,
+    /// Others were always faster; nothing moved.
+    Busy,
+    /// The database failed.
+    Store(StoreError),
+    /// A key file or a sealed code cannot be used.
+    Secrets(String),
+}
+
+impl DeskError {
+    /// Stable kebab-case code.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Input(error) => error.kind.code(),
+            Self::Refused(refused) => &refused.code,
+            Self::Rules { code, .. } => code,
+            Self::KeyReused => "operation-key-reused",
+            Self::Busy => "busy",
+            Self::Store(error) => error.code(),
+            Self::Secrets(_) => "secrets-unusable",
+        }
+    }
+
+    /// The error as it is answered.
+    #[must_use]
+    pub fn output(&self) -> ErrorOutput {
+        let (path, message) = match self {
+            Self::Input(error) => (Some(error.path.clone()).filter(|path| !path.is_empty()), error.problem.clone()),
+            other => (None, other.to_string()),
+        };
+        ErrorOutput { error: ErrorBody { code: self.code().to_string(), path, message, line: None } }
+    }
+
+    pub(crate) fn input(kind: InputErrorKind, path: &str, problem: impl Into<String>) -> Self {
+        Self::Input(InputError { kind, path: path.to_string(), problem: problem.into() })
+    }
+}
+
+impl fmt::Display for DeskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input(error) => error.fmt(f),
+            Self::Refused(refused) => refused.fmt(f),
+            Self::Rules { message, .. } | Self::Secrets(message) => f.write_str(message),
+            Self::KeyReused => LedgerError::<Infallible>::KeyReused.fmt(f),
+            Self::Busy => LedgerError::<Infallible>::Busy.fmt(f),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for DeskError {}
+
+impl From<InputError> for DeskError {
+    fn from(error: InputError) -> Self {
+        Self::Input(error)
+    }
+}
+
+impl From<Refused> for DeskError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<StoreError> for DeskError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<TillError> for DeskError {
+    fn from(error: TillError) -> Self {
+        match error {
+            TillError::Input(error) => Self::Input(error),
+            TillError::Rules { code, message } => Self::Rules { code, message },
+        }
+    }
+}
+
+impl From<LedgerError<DeskError>> for DeskError {
+    fn from(error: LedgerError<DeskError>) -> Self {
+        match error {
+            LedgerError::Refused(refused) => Self::Refused(refused),
+            LedgerError::KeyReused => Self::KeyReused,
+            LedgerError::Busy => Self::Busy,
+            LedgerError::Store(error) => Self::Store(error),
+            LedgerError::Failed(error) => error,
+        }
+    }
+}
+
+impl From<LedgerError<Infallible>> for DeskError {
+    fn from(error: LedgerError<Infallible>) -> Self {
+        match error {
+            LedgerError::Refused(refused) => Self::Refused(refused),
+            LedgerError::KeyReused => Self::KeyReused,
+            LedgerError::Busy => Self::Busy,
+            LedgerError::Store(error) => Self::Store(error),
+            LedgerError::Failed(never) => match never {},
+        }
+    }
+}
+
+/// What every operation names, beside what it does.
+#[derive(Clone, Debug)]
+pub struct Doing<'a> {
+    /// The site.
+    pub site: &'a str,
+    /// The operation's key, chosen by the caller: 1 to 200 characters.
+    pub operation: &'a str,
+    /// Who does it, for the records.
+    pub actor: Option<&'a str>,
+    /// Now.
+    pub now: InstantMs,
+}
+
+impl Desk {
+    /// A desk. `randomness` makes codes and references; it must be fit for secrets.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, till: Till, secrets: Secrets, mut randomness: Randomness) -> Self {
+        let mut seed = [0; 8];
+        randomness.fill_bytes(&mut seed);
+        Self {
+            ledger: Ledger::new(store, u64::from_le_bytes(seed)),
+            till,
+            secrets: RwLock::new(Arc::new(secrets)),
+            randomness: Mutex::new(randomness),
+            configuration: RwLock::new(None),
+            contexts: Mutex::default(),
+        }
+    }
+
+    /// The ledger under it.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What keeps the ledger.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        self.ledger.store()
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn till(&self) -> &Till {
+        &self.till
+    }
+
+    /// The keys of codes, as they are now.
+    #[must_use]
+    pub fn secrets(&self) -> Arc<Secrets> {
+        Arc::clone(&self.secrets.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Other keys from now on, such as after a rotation.
+    pub fn set_secrets(&self, secrets: Secrets) {
+        *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(secrets);
+    }
+
+    pub(crate) fn randomness(&self) -> MutexGuard<'_, Randomness> {
+        self.randomness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A card as a caller names it: its id, or its code.
+    ///
+    /// # Errors
+    /// [`InputErrorKind::InvalidValue`] for neither.
+    pub fn target_of_id(&self, id: &str, path: &str) -> Result<Target, DeskError> {
+        match id.parse::<Id>() {
+            Ok(id) => Ok(Target::Id(id)),
+            Err(problem) => Err(DeskError::input(InputErrorKind::InvalidValue, path, problem.to_string())),
+        }
+    }
+
+    /// The card with this code.
+    #[must_use]
+    pub fn target_of_code(&self, site: &str, code: &CardCode) -> Target {
+        Target::Code(vec![self.secrets().lookups(site, code.reveal())])
+    }
+
+    /// Does an operation that needs no rules, once for all time. `facts` is what makes the request the same request:
+    /// everything the caller said, without codes.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn operate<C: Command>(
+        &self,
+        doing: &Doing<'_>,
+        command: &C,
+        facts: &serde_json::Value,
+    ) -> Result<Answer, DeskError> {
+        let request = self.request(doing, command.kind().name(), facts)?;
+        Ok(self.ledger.operate(&request, doing.actor, command)?)
+    }
+
+    pub(crate) fn request(
+        &self,
+        doing: &Doing<'_>,
+        kind: &str,
+        facts: &serde_json::Value,
+    ) -> Result<Request, DeskError> {
+        let key = operation_key(doing.site, doing.operation)?;
+        let hash = giftcard_ledger::chain::digest(&format!("{kind}\n{facts}"));
+        Ok(Request { key, hash, now: doing.now, personal: None })
+    }
+}
+
+/// The identity of an operation.
+pub(crate) fn operation_key(site: &str, key: &str) -> Result<OperationKey, DeskError> {
+    if key.trim().is_empty() || key.chars().count() > OPERATION_KEY_MAX || key.chars().any(char::is_control) {
+        let problem = format!("must have 1 to {OPERATION_KEY_MAX} characters, none of them a control character");
+        return Err(DeskError::input(InputErrorKind::InvalidValue, "operation", problem));
+    }
+    Ok(OperationKey { site: site.to_string(), key: key.to_string() })
+}
+
+/// The receipt in an answer.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where the stored answer is none.
+pub fn receipt(answer: &Answer) -> Result<Receipt, DeskError> {
+    Ok(giftcard_ledger::ledger::read_record(&answer.text)?)
+}

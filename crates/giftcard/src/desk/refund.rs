@@ -1,0 +1,202 @@
+//! Refunds of orders that cards paid for: the rules split, the ledger books. Must not split.
+
+use giftcard_engine::moment::InstantMs;
+use giftcard_engine::refund::{Payment, RefundRequest};
+use giftcard_engine::{Currency, Minor};
+use giftcard_host::RefundError;
+use giftcard_ledger::draft::Draft;
+use giftcard_ledger::ledger::read_record;
+use giftcard_ledger::model::{Id, Operation, OperationKind, OrderRecord};
+use giftcard_ledger::operations::{
+    NewCode, RefundPlan, RefundTarget, ReturnedShare, order_key, plan_refund, refund_targets, want_of_order,
+};
+use giftcard_ledger::store::{Changes, Found, Want};
+use giftcard_ledger::{Answer, Facts, Plan, Refused, Stop};
+
+use super::{Desk, DeskError, Doing, MAIN_SITE};
+use crate::input::{RefundMode, RefundOrderInput};
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
+
+/// A code made for a card that a refund may need.
+pub struct SpareCode {
+    /// The id of the card.
+    pub card: Id,
+    /// The code.
+    pub code: NewCode,
+}
+
+impl Desk {
+    /// Refunds an order: of what cards paid, or split over all tenders. `spare` are codes for new cards that take the
+    /// place of closed ones; see [`Desk::refund_needs_codes`].
+    ///
+    /// # Errors
+    /// [`DeskError`]; [`Refused`] codes are `order-not-found`, `refund-above-refundable`, `code-missing`.
+    pub fn refund(
+        &self,
+        input: &RefundOrderInput,
+        spare: Vec<SpareCode>,
+        now: InstantMs,
+    ) -> Result<Answer, DeskError> {
+        let site = input.site.as_deref().unwrap_or(MAIN_SITE);
+        let doing = Doing { site, operation: &input.operation, actor: input.actor.as_deref(), now };
+        let facts = serde_json::json!({
+            "order": *input.order, "mode": matches!(input.mode, RefundMode::Order), "amount": input.amount.0,
+            "reason": input.reason.as_deref(),
+        });
+        let request = self.request(&doing, OperationKind::Refund.name(), &facts)?;
+        let spare = spare.into_iter().map(|spare| (spare.card, spare.code)).collect();
+        let mut plan = Refund { desk: self, site, input, request_hash: request.hash, spare };
+        Ok(self.ledger().run(&request, &mut plan)?)
+    }
+
+    /// How many new cards, and so codes, a refund of an order may need: one for each closed card without an owner.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn refund_needs_codes(&self, site: &str, order: &str) -> Result<usize, DeskError> {
+        let want = Want { records: vec![order_key(site, order)], ..Want::default() };
+        let mut found = self.store().find(&want)?;
+        for _ in 0..4 {
+            let mut more = want_of_order(site, order, &found);
+            more.accounts.retain(|id| !found.accounts.contains_key(id));
+            if more.accounts.is_empty() {
+                break;
+            }
+            let further = self.store().find(&more)?;
+            if further.accounts.is_empty() {
+                break;
+            }
+            found.accounts.extend(further.accounts);
+        }
+        let Some(record) = found.records.get(&order_key(site, order)) else { return Ok(0) };
+        let targets = refund_targets(&read_record(&record.body)?, &found)?;
+        Ok(targets.iter().filter(|target| **target == RefundTarget::NewCard).count())
+    }
+}
+
+struct Refund<'a> {
+    desk: &'a Desk,
+    site: &'a str,
+    input: &'a RefundOrderInput,
+    request_hash: [u8; 32],
+    spare: Vec<(Id, NewCode)>,
+}
+
+impl Refund<'_> {
+    /// What goes back to each tender of the order, and to other payment methods.
+    fn split(
+        &self,
+        record: &OrderRecord,
+        currency: Currency,
+    ) -> Result<(Vec<ReturnedShare>, Minor), Stop<DeskError>> {
+        let amount = self.input.amount.amount(currency).map_err(|error| failed(error.under("amount").into()))?;
+        let corrupt = || giftcard_ledger::store::StoreError::Corrupt("an order has amounts that cannot be".to_string());
+        let minor = |amount: i64| Minor::new(amount).map_err(|_| corrupt());
+        let mut payments = Vec::with_capacity(record.tenders.len() + 1);
+        for tender in &record.tenders {
+            payments.push(Payment {
+                applied: minor(tender.applied)?,
+                taken: minor(tender.taken)?,
+                applied_returned: minor(tender.applied_returned)?,
+                taken_returned: minor(tender.taken_returned)?,
+            });
+        }
+        let cards = payments.len();
+        if matches!(self.input.mode, RefundMode::Order) {
+            let by_cards: i64 = record.tenders.iter().map(|tender| tender.applied).sum();
+            let other = minor((record.total - by_cards).max(0))?;
+            let returned = minor(record.other_returned)?.min(other);
+            payments.push(Payment { applied: other, taken: other, applied_returned: returned, taken_returned: returned });
+        }
+        let request = RefundRequest { amount, exponent: currency.exponent(), payments };
+        let refunded = match self.desk.till().rulebook().refund(&request, false) {
+            Ok(refunded) => refunded,
+            Err(RefundError::Rules(error)) => return Err(failed(crate::TillError::from(&*error).into())),
+            Err(RefundError::Refused(refused)) => {
+                let message = match &refused {
+                    giftcard_engine::refund::RefundRefused::AboveRefundable(left) => format!(
+                        "{} is more than is still refundable, which is {}",
+                        currency.format(amount),
+                        currency.format(*left)
+                    ),
+                    other => other.to_string(),
+                };
+                return Err(Refused::decided(refused.code(), message).into());
+            }
+        };
+        let other = refunded.shares.get(cards).map_or(Minor::ZERO, |share| share.applied);
+        let share = |(tender, share): (usize, &giftcard_engine::refund::RefundShare)| ReturnedShare {
+            tender,
+            applied: share.applied,
+            taken: share.taken,
+        };
+        Ok((refunded.shares.iter().take(cards).enumerate().map(share).collect(), other))
+    }
+}
+
+fn failed(error: DeskError) -> Stop<DeskError> {
+    Stop::Failed(error)
+}
+
+impl Plan for Refund<'_> {
+    type Error = DeskError;
+
+    fn want(&self) -> Want {
+        Want {
+            codes: self.spare.iter().map(|(_, code)| code.lookups()).collect(),
+            records: vec![order_key(self.site, &self.input.order)],
+            ..Want::default()
+        }
+    }
+
+    fn more(&self, found: &Found) -> Want {
+        want_of_order(self.site, &self.input.order, found)
+    }
+
+    fn plan(&mut self, facts: &Facts<'_>) -> Result<Changes, Stop<DeskError>> {
+        let configuration = self.desk.configuration_at(facts.found.configuration).map_err(failed)?;
+        if configuration.version != facts.found.configuration {
+            return Err(Stop::Stale);
+        }
+        let site = self.desk.site_of(&configuration, self.site).map_err(failed)?;
+        let key = order_key(self.site, &self.input.order);
+        let Some(record) = facts.record::<OrderRecord>(key.kind, &key.site, &key.id)? else {
+            let message = "no card of this site has paid for this order";
+            return Err(Refused::mistake("order-not-found", message).into());
+        };
+        let currency = Currency::iso(&record.currency).ok_or_else(|| {
+            giftcard_ledger::store::StoreError::Corrupt(format!("`{}` is no currency", record.currency))
+        })?;
+        let (shares, other) = self.split(&record, currency)?;
+        let mut draft = Draft::new();
+        let plan = RefundPlan {
+            site: self.site,
+            order: &self.input.order,
+            record,
+            currency,
+            shares: &shares,
+            other,
+            extension_ms: i64::from(site.document.refund_extension_days()) * DAY_MS,
+            spare: &self.spare,
+            reason: self.input.reason.as_deref().map(str::to_string),
+        };
+        let receipt = plan_refund(plan, facts, &mut draft).map_err(super::pay::widen)?;
+        let request_key = super::operation_key(self.site, &self.input.operation).map_err(failed)?;
+        let answer = receipt.seal(&request_key, OperationKind::Refund, facts.now, &draft);
+        let operation = Operation {
+            key: request_key,
+            kind: OperationKind::Refund,
+            request_hash: self.request_hash,
+            at: facts.now,
+            order: Some(self.input.order.to_string()),
+            actor: self.input.actor.as_deref().map(str::to_string),
+            answer,
+            decision: None,
+            personal: None,
+        };
+        Ok(draft.finish(operation)?)
+    }
+}
+

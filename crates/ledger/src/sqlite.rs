@@ -1,0 +1,295 @@
+//! The ledger in one SQLite file: the store that needs nothing installed. Knows SQL and SQLite; must not know what an
+//! operation means, nor what the time is.
+//!
+//! One connection writes, under a lock; a few others read beside it, each from a snapshot. What is committed is synced
+//! before it is answered. After a failure of the disk nothing is written any more until the file is opened again: what
+//! a failed sync left behind is not known.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+use giftcard_engine::moment::InstantMs;
+use rusqlite::Connection;
+
+use self::readers::Readers;
+use self::trouble::{Consequence, Trouble};
+use crate::model::{Account, Code, CodeState, Hash32, Id, Record, RecordKind};
+use crate::store::{
+    AccountFilter, Booked, Changes, Checkpoint, CounterSum, Found, Liability, Numbered, OpenHold, Personal, SealedHead,
+    Store, StoreError, Turnover, Verdict, Want,
+};
+
+mod backup;
+mod copy;
+mod find;
+mod open;
+mod readers;
+mod report;
+mod rows;
+mod scan;
+mod seal;
+#[cfg(test)]
+mod tests;
+mod trouble;
+mod write;
+
+pub use copy::SqliteCopy;
+pub use open::OpenError;
+
+/// How a file is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// Make the file if there is none. Otherwise a missing file is refused.
+    pub create: bool,
+    /// SQLite's file layer by name; the default one where absent. For tests that let it fail.
+    pub vfs: Option<String>,
+    /// Whether commits wait for the disk.
+    pub synchronous: Synchronous,
+    /// Reading connections, at most; at least 1. Each keeps up to 8 MiB in memory.
+    pub readers: usize,
+    /// How long one process waits for another's lock, in milliseconds.
+    pub busy_timeout_ms: u32,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self { create: false, vfs: None, synchronous: Synchronous::Full, readers: 4, busy_timeout_ms: 5000 }
+    }
+}
+
+/// Whether commits wait for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Synchronous {
+    /// What is committed survives a loss of power.
+    Full,
+    /// It does not. Only for controls of tests, which show that a test of durability would notice.
+    Off,
+}
+
+/// A ledger in a SQLite file.
+pub struct SqliteStore {
+    readers: Readers,
+    writer: Mutex<Connection>,
+    /// The failure after which nothing is written.
+    failed: OnceLock<String>,
+    path: PathBuf,
+    options: SqliteOptions,
+}
+
+impl SqliteStore {
+    /// Opens a file, makes it if `options` say so, and brings its schema to the newest.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(path: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
+        let (writer, path) = open::writer(path, options)?;
+        let readers = {
+            let (path, options) = (path.clone(), options.clone());
+            Readers::new(options.readers, move || open::reader(&path, &options))
+        };
+        Ok(Self { readers, writer: Mutex::new(writer), failed: OnceLock::new(), path, options: options.clone() })
+    }
+
+    /// The file, absolute.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// One write transaction. After a failure that may last it is the last one.
+    fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, StoreError> {
+        let Ok(connection) = self.writer.lock() else {
+            return Err(self.fail("a thread panicked while it was writing".to_owned()));
+        };
+        if let Some(why) = self.failed.get() {
+            return Err(StoreError::Failed(why.clone()));
+        }
+        transaction(&connection, work).map_err(|trouble| self.settle(&connection, trouble))
+    }
+
+    /// Takes a transaction back and tells what its failure means.
+    fn settle(&self, connection: &Connection, trouble: Trouble) -> StoreError {
+        // SQLite itself takes a transaction back after some errors.
+        let rolled_back = connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok();
+        match trouble.of_write() {
+            Consequence::Lasting(why) => self.fail(why),
+            Consequence::Passing(error) if rolled_back => error,
+            Consequence::Passing(error) => self.fail(format!("{error}, and it could not be taken back")),
+        }
+    }
+
+    fn fail(&self, why: String) -> StoreError {
+        StoreError::Failed(self.failed.get_or_init(|| why).clone())
+    }
+
+    /// Empties the write-ahead log, as far as nobody reads from it: what was erased is still in it.
+    fn empty_log(&self) {
+        if let Ok(connection) = self.writer.lock()
+            && self.failed.get().is_none()
+        {
+            // Without waiting, which would keep writers out. Later commits overwrite the log in any case, and what was
+            // erased is gone from every answer already.
+            let _ = connection.busy_timeout(Duration::ZERO);
+            let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            let _ = connection.busy_timeout(Duration::from_millis(u64::from(self.options.busy_timeout_ms)));
+        }
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, StoreError> {
+        self.readers.read(read).map_err(Trouble::of_read)
+    }
+
+    fn read_at_once<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, StoreError> {
+        self.readers.read_at_once(read).map_err(Trouble::of_read)
+    }
+}
+
+/// Begins, works and commits. After an error the transaction may be open.
+fn transaction<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, Trouble> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let schema = open::schema_now(connection)?;
+    if schema != open::SCHEMA {
+        return Err(Trouble::Corrupt(format!(
+            "the file has got schema {schema} from another process, and this version writes schema {}",
+            open::SCHEMA
+        )));
+    }
+    let done = work(connection)?;
+    connection.prepare_cached("COMMIT")?.execute([])?;
+    Ok(done)
+}
+
+impl Store for SqliteStore {
+    fn lanes(&self) -> usize {
+        1
+    }
+
+    fn find(&self, want: &Want) -> Result<Found, StoreError> {
+        self.read_at_once(|connection| find::find(connection, want))
+    }
+
+    fn commit(&self, _lane: usize, batch: &[&Changes]) -> Result<Vec<Verdict>, StoreError> {
+        self.write(|connection| write::batch(connection, batch))
+    }
+
+    fn passed_holds(&self, accounts: &[Id], now: InstantMs) -> Result<Vec<OpenHold>, StoreError> {
+        self.read_at_once(|connection| scan::passed_holds(connection, accounts, now))
+    }
+
+    fn next_hold_ends(&self, accounts: &[Id], without: &[Id]) -> Result<HashMap<Id, InstantMs>, StoreError> {
+        self.read_at_once(|connection| scan::next_hold_ends(connection, accounts, without))
+    }
+
+    fn all_passed_holds(&self, now: InstantMs, limit: usize) -> Result<Vec<OpenHold>, StoreError> {
+        self.read(|connection| scan::all_passed_holds(connection, now, limit))
+    }
+
+    fn accounts(&self, filter: &AccountFilter) -> Result<Vec<Account>, StoreError> {
+        self.read(|connection| scan::accounts(connection, filter))
+    }
+
+    fn history(&self, account: Id, after: u64, limit: usize) -> Result<Vec<Booked>, StoreError> {
+        self.read(|connection| scan::history(connection, account, after, limit))
+    }
+
+    fn operations(&self, after: i64, limit: usize) -> Result<Vec<Numbered>, StoreError> {
+        self.read_at_once(|connection| scan::operations(connection, after, limit))
+    }
+
+    fn records(&self, kind: RecordKind, site: &str, after: &str, limit: usize) -> Result<Vec<Record>, StoreError> {
+        self.read(|connection| scan::records(connection, kind, site, after, limit))
+    }
+
+    fn codes(
+        &self,
+        site: &str,
+        pool: &str,
+        state: CodeState,
+        after: Option<Id>,
+        limit: usize,
+    ) -> Result<Vec<Code>, StoreError> {
+        self.read(|connection| scan::codes(connection, site, pool, state, after, limit))
+    }
+
+    fn code_counts(&self, site: &str, pool: &str) -> Result<HashMap<CodeState, u64>, StoreError> {
+        self.read(|connection| scan::code_counts(connection, site, pool))
+    }
+
+    fn codes_of(&self, account: Id) -> Result<Vec<Code>, StoreError> {
+        self.read(|connection| scan::codes_of(connection, account))
+    }
+
+    fn pepper_uses(&self) -> Result<HashMap<u32, u64>, StoreError> {
+        self.read(report::pepper_uses)
+    }
+
+    fn personal(&self, reference: [u8; 16]) -> Result<Option<Personal>, StoreError> {
+        self.read(|connection| scan::personal(connection, reference))
+    }
+
+    fn erase(&self, site: &str, customer: &str) -> Result<u64, StoreError> {
+        let erased = self.write(|connection| write::erase(connection, site, customer))?;
+        self.empty_log();
+        Ok(erased)
+    }
+
+    fn context(&self, digest: Hash32) -> Result<Option<String>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT body FROM context WHERE digest = ?1")?;
+            rows::one(&mut statement, [digest], |row| Ok(row.get(0)?))
+        })
+    }
+
+    fn liabilities(&self, site: Option<&str>) -> Result<Vec<Liability>, StoreError> {
+        self.read(|connection| report::liabilities(connection, site))
+    }
+
+    fn turnover(&self, site: Option<&str>, from: InstantMs, to: InstantMs) -> Result<Vec<Turnover>, StoreError> {
+        self.read(|connection| report::turnover(connection, site, from, to))
+    }
+
+    fn counter_sums(&self) -> Result<Vec<CounterSum>, StoreError> {
+        self.read(report::counter_sums)
+    }
+
+    fn unsealed_heads(&self) -> Result<Vec<SealedHead>, StoreError> {
+        self.read(seal::unsealed_heads)
+    }
+
+    fn seal(&self, checkpoint: &Checkpoint, heads: &[SealedHead]) -> Result<bool, StoreError> {
+        self.write(|connection| seal::seal(connection, checkpoint, heads))
+    }
+
+    fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
+        self.read(seal::checkpoints)
+    }
+
+    fn sealed_heads(&self, number: u64) -> Result<Vec<SealedHead>, StoreError> {
+        self.read(|connection| seal::sealed_heads(connection, number))
+    }
+
+    fn forget_refusals(&self, now: InstantMs) -> Result<u64, StoreError> {
+        self.write(|connection| {
+            let forgotten = connection.prepare_cached("DELETE FROM refusal WHERE until <= ?1")?.execute([now])?;
+            Ok(forgotten as u64)
+        })
+    }
+
+    fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT text FROM note WHERE name = ?1")?;
+            rows::one(&mut statement, [name], |row| Ok(row.get(0)?))
+        })
+    }
+
+    fn set_note(&self, name: &str, text: &str) -> Result<(), StoreError> {
+        self.write(|connection| rows::upsert_note(connection, name, text))
+    }
+
+    fn backup(&self, file: &Path) -> Result<(), StoreError> {
+        let reader = open::backup_reader(&self.path, &self.options).map_err(Trouble::of_read)?;
+        backup::copy(&reader, file)
+    }
+}
