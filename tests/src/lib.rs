@@ -1,10 +1,13 @@
 //! What the test programs share: the runner of the case files, the naive second implementation of the rules, the
 //! generator of random orders, and a host without a sandbox. Holds no test of its own.
 
+pub mod bank;
 pub mod cases;
 pub mod differential;
 pub mod harness;
 pub mod naive;
 pub mod native;
 pub mod orders;
+pub mod postgres;
 pub mod random;
+pub mod stores;

@@ -40,6 +40,21 @@ pub enum ShownState {
     Active,
 }
 
+impl ShownState {
+    /// What people are shown of a card with this stored state, end and balance at `now`.
+    #[must_use]
+    pub fn of(status: Status, expires_at: Option<InstantMs>, balance: Minor, now: InstantMs) -> Self {
+        match status {
+            Status::Closed => Self::Closed,
+            Status::Disabled => Self::Disabled,
+            Status::Pending => Self::Pending,
+            Status::Active if expires_at.is_some_and(|end| end <= now) => Self::Expired,
+            Status::Active if balance.is_zero() => Self::Exhausted,
+            Status::Active => Self::Active,
+        }
+    }
+}
+
 /// A card at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardSnapshot {
@@ -104,13 +119,6 @@ impl CardSnapshot {
     /// What people are shown at `now`.
     #[must_use]
     pub fn shown_state(&self, now: InstantMs) -> ShownState {
-        match self.status {
-            Status::Closed => ShownState::Closed,
-            Status::Disabled => ShownState::Disabled,
-            Status::Pending => ShownState::Pending,
-            Status::Active if self.expires_at.is_some_and(|end| end <= now) => ShownState::Expired,
-            Status::Active if self.balance.is_zero() => ShownState::Exhausted,
-            Status::Active => ShownState::Active,
-        }
+        ShownState::of(self.status, self.expires_at, self.balance, now)
     }
 }

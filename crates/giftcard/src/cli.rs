@@ -1,7 +1,9 @@
 //! The command line: which commands there are, where their components and documents come from, and what an exit code
 //! means. Must not decide what a card pays.
 
+mod clock;
 mod documents;
+mod ledger;
 mod plugin;
 mod run;
 mod show;
@@ -15,6 +17,7 @@ use giftcard::schema::{Document, schema, schemas};
 use giftcard::{PluginsError, Shelf, Till, without_number};
 use giftcard_host::{Host, HostConfig, HostError};
 
+use ledger::LedgerArguments;
 use terminal::{Failure, Terminal};
 
 const EXIT_CODES: &str = "\
@@ -33,6 +36,8 @@ With several documents every one is answered, and the code is 1 if any was refus
 struct Arguments {
     #[command(flatten)]
     loading: Loading,
+    #[command(flatten)]
+    ledger: LedgerArguments,
     #[command(subcommand)]
     command: Command,
 }
@@ -56,6 +61,9 @@ struct Loading {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Make a ledger: its database, its key file and its first site. What is there already stays as it is
+    #[command(after_help = EXIT_CODES)]
+    Init(ledger::InitArguments),
     /// Work out what each card pays for an order
     #[command(after_help = EXIT_CODES)]
     Quote(QuoteArguments),
@@ -125,15 +133,16 @@ impl SchemaName {
 
 /// Runs the command of this process.
 pub(crate) fn main() -> ExitCode {
-    let Arguments { loading, command } = Arguments::parse();
+    let Arguments { loading, ledger, command } = Arguments::parse();
     let mut terminal = Terminal::new();
     let json = match &command {
+        Command::Init(arguments) => arguments.json,
         Command::Quote(arguments) => arguments.documents.json,
         Command::Refund(arguments) => arguments.documents.json,
         Command::Plugin(command) => command.json(),
         Command::Schema { .. } => false,
     };
-    let result = dispatch(&loading, command, &mut terminal);
+    let result = dispatch(&loading, &ledger, command, &mut terminal);
     let code = match result.and_then(|code| terminal.flush().map(|()| code)) {
         Ok(code) => code,
         // Who reads has had enough.
@@ -146,8 +155,14 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn dispatch(loading: &Loading, command: Command, terminal: &mut Terminal) -> Result<u8, Failure> {
+fn dispatch(
+    loading: &Loading,
+    ledger: &LedgerArguments,
+    command: Command,
+    terminal: &mut Terminal,
+) -> Result<u8, Failure> {
     match command {
+        Command::Init(arguments) => ledger::init(ledger, &arguments, terminal),
         Command::Quote(QuoteArguments { documents, explain }) => {
             let till = Till::new(shelf(loading)?.1.into_rulebook());
             run::documents(&documents, &run::Quotes { till: &till, explain }, terminal)

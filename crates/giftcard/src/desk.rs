@@ -2,6 +2,7 @@
 //! request comes from, nor SQL.
 
 mod configuration;
+mod database;
 mod decision;
 mod pay;
 mod refund;
@@ -25,6 +26,7 @@ use crate::secrets::Secrets;
 use crate::till::TillError;
 
 pub use configuration::{Configuration, ProgrammeFacts, SiteFacts};
+pub use database::{Address, DatabaseProblem, bind_keys, check_keys, first_site, keys_of, open_store};
 pub use decision::{Rerun, rerun};
 pub use pay::PayKind;
 

@@ -4,6 +4,8 @@
 pub mod bounds;
 
 mod cards;
+mod expiry;
+mod issue;
 mod leaf;
 mod order;
 mod pay;
@@ -23,9 +25,10 @@ use giftcard_engine::programme::{Programme, Site};
 use giftcard_engine::{Currency, QuoteRequest};
 use giftcard_host::{Facts, Rulebook};
 
+pub use issue::{AdjustInput, IssueInput};
 pub use leaf::{
     Amount, Attribute, CardCode, CurrencyCode, DayOrInstant, Instant, MinimumOrderInput, PositiveAmount, Quantity,
-    RateText,
+    RateText, SignedAmount,
 };
 pub use pay::{CaptureInput, EntryInput, ExpectInput, PayInput, RefundOrderInput};
 pub use refund::{RefundOrder, Tender};
@@ -267,7 +270,10 @@ pub(crate) fn order_facts(
 }
 
 /// Reads a document of any kind strictly.
-pub(crate) fn read_document<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, InputError> {
+///
+/// # Errors
+/// See [`InputErrorKind`].
+pub fn read_document<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, InputError> {
     bounds::check_document(text)?;
     Ok(crate::json::read(text)?)
 }

@@ -30,6 +30,6 @@ mod plugins;
 mod till;
 
 pub use files::{file_problem, without_number};
-pub use desk::{Desk, DeskError, Doing};
+pub use desk::{Desk, DeskError, Doing, open_store};
 pub use plugins::{Entry, Origin, PluginsError, Shelf, standard_rulebook};
 pub use till::{Till, TillError};

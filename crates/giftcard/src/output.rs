@@ -1,19 +1,33 @@
 //! What is answered, as JSON. Amounts are decimal strings. The comments are the descriptions of the JSON Schema. Must
 //! not decide anything, and must not know where an answer goes.
 
+mod account;
+mod ledger;
 mod plugin;
 mod quote;
 mod refund;
+mod setup;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use account::{
+    AccountEntryOutput, AccountOutput, BalanceOutput, CardDetailsOutput, CardHoldOutput, CardState, CodeText,
+    DeliveredOutput, IssuedCardOutput, IssuedOutput, RevealedOutput, TransferredOutput,
+};
+pub use ledger::InitOutput;
 pub use plugin::{ChoiceOutput, PluginOutput, RejectCodeOutput, SettingOutput};
 pub use quote::{
     CardOutcomeOutput, CardOutput, ConditionOutput, FailureOutput, QuoteOutput, StepOutput, TreatmentOutput,
 };
 pub use refund::{RefundOutput, RefundShareOutput, RefundStepOutput, TenderOutput};
 
+pub use setup::{
+    CustomerOutput, ErasedOutput, ImportOutput, KeysOutput, LineProblemOutput, PageOutput, PepperOutput,
+    PoolChangeOutput, PoolOutput, ProgrammeOutput, SiteOutput,
+};
+
+pub(crate) use account::stored_status;
 pub(crate) use quote::PUBLIC_MESSAGE;
 
 use giftcard_host::CallRecord;

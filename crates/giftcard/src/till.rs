@@ -108,7 +108,7 @@ impl Till {
     pub fn quote(&self, document: &str, now: InstantMs, explain: bool) -> Result<QuoteOutput, TillError> {
         let request = read_quote(document, &self.rulebook, now)?;
         for (index, programme) in request.programmes.iter().enumerate() {
-            self.check_programme(index, programme)?;
+            self.check_programme(&format!("programmes[{index}]."), programme)?;
         }
         match self.rulebook.quote(&request, explain) {
             Ok(quoted) => Ok(QuoteOutput::of(&request, quoted, explain)),
@@ -137,9 +137,11 @@ impl Till {
         }
     }
 
-    fn check_programme(&self, index: usize, programme: &Programme) -> Result<(), TillError> {
+    /// Whether the conditions of a programme take their settings. `prefix` is where the programme stands: empty, or
+    /// ending in a dot.
+    pub(crate) fn check_programme(&self, prefix: &str, programme: &Programme) -> Result<(), TillError> {
         for (place, binding) in programme.conditions.iter().enumerate() {
-            let path = format!("programmes[{index}].conditions[{place}]");
+            let path = format!("{prefix}conditions[{place}]");
             self.check_settings(&binding.plugin, &binding.settings, || format!("{path}.settings"))?;
             if let OnFailure::Previous { plugin, settings } = &binding.on_failure {
                 self.check_settings(plugin, settings, || format!("{path}.on_failure.previous.settings"))?;

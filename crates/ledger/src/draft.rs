@@ -248,6 +248,10 @@ impl Draft {
         // What was only read is not written.
         let moved = |working: &Working| working.before != Some(working.account.version);
         self.changes.accounts = self.accounts.into_values().filter(moved).map(change).collect();
+        // What is written is compared all the same.
+        let written = &self.changes.accounts;
+        let only_read = |id: &Id| !written.iter().any(|change| change.after.id == *id);
+        self.changes.account_checks.retain(|(id, _)| only_read(id));
         self.changes.operation = Some(operation);
         Ok(self.changes)
     }

@@ -24,6 +24,9 @@ const ATTEMPTS_HOPEFUL: u32 = 2;
 /// How often reading may lead to more reading.
 const READS_MAX: u32 = 4;
 
+/// Code of the refusal where the sites and programmes changed since the caller read them: read them again, and ask anew.
+pub const CONFIGURATION_CHANGED: &str = "configuration-changed";
+
 /// How long a refusal is remembered.
 pub const REFUSAL_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -150,6 +153,12 @@ impl Refused {
         Self { code: code.to_string(), message: message.into(), detail: None, remembered: true }
     }
 
+    /// What the caller read of sites and programmes is old by now.
+    #[must_use]
+    pub fn configuration_changed() -> Self {
+        Self::mistake(CONFIGURATION_CHANGED, "sites or programmes were changed meanwhile; nothing was done, try again")
+    }
+
     /// A mistake in the request, which is not remembered.
     #[must_use]
     pub fn mistake(code: &str, message: impl Into<String>) -> Self {
@@ -263,6 +272,28 @@ impl Ledger {
     /// A new id.
     pub fn new_id(&self, now: InstantMs) -> Id {
         self.ids.next(now)
+    }
+
+    /// What was answered to this request, if it was done before. Does nothing.
+    ///
+    /// # Errors
+    /// As [`Ledger::run`]; also the refusal that is still remembered.
+    pub fn recall(&self, request: &Request) -> Result<Option<Answer>, LedgerError<std::convert::Infallible>> {
+        let found = self.store.find(&Want { operation: Some(request.key.clone()), ..Want::default() })?;
+        self.repeated(request, &found)
+    }
+
+    /// Writes what is no operation: configuration, other documents, codes. The caller reads anew after a conflict.
+    /// INVARIANT: `changes` has neither accounts nor entries, so that money only moves in operations.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn write(&self, changes: Changes) -> Result<Verdict, StoreError> {
+        debug_assert!(changes.accounts.is_empty() && changes.entries.is_empty() && changes.operation.is_none());
+        let keys: Vec<Key> = changes.records.iter().map(|change| Key::Record(change.key.clone())).collect();
+        let lane = self.lane(&keys);
+        let ticket = self.lanes.hand_in(lane, changes);
+        self.lanes.wait(lane, &ticket, self.store())
     }
 
     /// Does an operation, once for all time: a repetition gets the first answer.

@@ -13,6 +13,7 @@ pub mod ledger;
 mod locks;
 pub mod model;
 pub mod operations;
+pub mod postgres;
 pub mod sqlite;
 pub mod store;
 

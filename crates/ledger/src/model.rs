@@ -244,11 +244,13 @@ pub enum OperationKind {
     RefundPurchase,
     /// The order that bought a card is cancelled: the card is closed.
     CancelPurchase,
+    /// The sealed code of a card is opened for its delivery.
+    Reveal,
 }
 
 impl OperationKind {
     /// Every kind. The position is the number it is stored by, so new ones come last.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Issue,
         Self::Activate,
         Self::Load,
@@ -267,6 +269,7 @@ impl OperationKind {
         Self::Transfer,
         Self::RefundPurchase,
         Self::CancelPurchase,
+        Self::Reveal,
     ];
 
     /// Stable kebab-case name.
@@ -291,6 +294,7 @@ impl OperationKind {
             Self::Transfer => "transfer",
             Self::RefundPurchase => "refund-purchase",
             Self::CancelPurchase => "cancel-purchase",
+            Self::Reveal => "reveal",
         }
     }
 }

@@ -146,8 +146,20 @@ impl SqliteStore {
     }
 }
 
+/// Takes back the transaction of a thread that panics, which would keep everyone else from writing.
+struct IfPanicking<'a>(&'a Connection);
+
+impl Drop for IfPanicking<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
+    }
+}
+
 /// Begins, works and commits. After an error the transaction may be open.
 fn transaction<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, Trouble> {
+    let _taken_back = IfPanicking(connection);
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let schema = open::schema_now(connection)?;
     if schema != open::SCHEMA {

@@ -27,7 +27,7 @@ fn documentation() -> Result<()> {
     run_command(
         Command::new(cargo_path())
             .args(["doc", "--quiet", "--no-deps", "--package", "giftcard-engine", "--package", "giftcard-host"])
-            .args(["--package", "giftcard-plugin", "--package", "giftcard"])
+            .args(["--package", "giftcard-plugin", "--package", "giftcard-ledger", "--package", "giftcard"])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )
 }
@@ -45,8 +45,13 @@ const BOUNDARIES: &[Boundary] = &[
     Boundary { package: "giftcard-plugin", ours: &[], heavy: &["wit-bindgen"] },
     Boundary { package: "giftcard-host", ours: &["giftcard-engine"], heavy: &["wasmtime", "cap-std"] },
     Boundary {
+        package: "giftcard-ledger",
+        ours: &["giftcard-engine"],
+        heavy: &["rusqlite", "tokio-postgres", "deadpool-postgres", "tokio", "serde", "serde_json"],
+    },
+    Boundary {
         package: "giftcard",
-        ours: &["giftcard-engine", "giftcard-host"],
+        ours: &["giftcard-engine", "giftcard-host", "giftcard-ledger"],
         heavy: &["clap", "serde", "serde_json", "anyhow"],
     },
     Boundary { package: "gift-card", ours: &["giftcard-engine", "giftcard-plugin"], heavy: &["wit-bindgen"] },

@@ -6,7 +6,6 @@ use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use giftcard::input::InputErrorKind;
 use giftcard::input::bounds::DOCUMENT_BYTES_MAX;
@@ -16,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::DocumentArguments;
+use super::clock::now_ms;
 use super::documents::{Documents, Found, Unusable};
 use super::show::{self, Header, Row};
 use super::terminal::{self, Failure, Terminal};
@@ -92,12 +92,6 @@ impl Work for Refunds<'_> {
     fn row(&self, answer: &RefundOutput) -> Option<Row> {
         (!self.explain).then(|| show::refund_row(answer))
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
-fn now_ms() -> i64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// How many there were.

@@ -4,7 +4,7 @@
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
-use giftcard::TillError;
+use giftcard::{DeskError, TillError};
 use giftcard::output::{ErrorBody, ErrorOutput};
 
 /// Exit code: done.
@@ -54,6 +54,14 @@ pub(crate) fn exit_code(error: &TillError) -> u8 {
     match error {
         TillError::Input(_) => REFUSED,
         TillError::Rules { .. } => RULE_FAILED,
+    }
+}
+
+/// The exit code of a use case that failed.
+pub(crate) fn desk_exit_code(error: &DeskError) -> u8 {
+    match error {
+        DeskError::Rules { .. } => RULE_FAILED,
+        _ => REFUSED,
     }
 }
 
@@ -114,6 +122,13 @@ impl Terminal {
         }
         // Without a standard error there is nobody to tell.
         let _ = writeln!(io::stderr(), "{text}");
+        Ok(())
+    }
+
+    /// Something that people may want to know, on standard error: it is no part of the answer.
+    pub(crate) fn note(&mut self, text: &str) -> Result<(), Failure> {
+        self.out.flush()?;
+        let _ = writeln!(io::stderr(), "giftcard: {}", plain(text));
         Ok(())
     }
 

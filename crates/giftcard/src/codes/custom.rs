@@ -42,8 +42,8 @@ pub enum CustomProblem {
     TooLong,
     /// A letter that is none of A to Z.
     #[error(
-        "character {position} of the code is a letter outside A to Z; such letters can look like others and change with \
-         upper and lower case, so use A to Z, digits and `_`"
+        "character {position} of the code is a letter outside A to Z; such letters can look like others and change \
+         with upper and lower case, so use A to Z, digits and `_`"
     )]
     ForeignLetter {
         /// From 1, dashes and spaces counted.
@@ -170,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_accepted_normalises_to_plain_characters_within_the_limits(code in "\\PC{0,80}|[a-zA-Z0-9_ -]{0,80}") {
+        fn what_is_accepted_normalises_to_plain_characters_within_limits(code in "\\PC{0,80}|[a-zA-Z0-9_ -]{0,80}") {
             if check_custom(&code).is_ok() {
                 let normal = normalise(&code);
                 prop_assert!((LENGTH_MIN..=LENGTH_MAX).contains(&normal.chars().count()));

@@ -60,6 +60,11 @@ text_leaf! {
     "beyond the pattern, the decimals are checked against the currency, and the amount against the greatest one"
 }
 text_leaf! {
+    /// A change of a balance: negative where it becomes less.
+    SignedAmount, "changes are decimal strings", "-5.00", r"^-?[0-9]+(\.[0-9]+)?$",
+    "beyond the pattern, the decimals are checked against the currency, and the amount against the greatest one"
+}
+text_leaf! {
     /// A currency by its three letters.
     CurrencyCode, "currencies are strings of three upper-case letters", "USD", "^[A-Z]{3}$",
     "beyond the pattern, it must be one of ISO 4217 that has a minor unit"
@@ -168,6 +173,16 @@ impl PositiveAmount {
 
     pub(super) fn minor(&self, currency: Currency) -> Result<Minor, InputError> {
         minor(&self.0, currency, false)
+    }
+}
+
+impl SignedAmount {
+    /// The change in minor units of `currency`.
+    ///
+    /// # Errors
+    /// [`InputErrorKind::InvalidAmount`] for anything but a decimal that the currency can hold.
+    pub fn minor(&self, currency: Currency) -> Result<Minor, InputError> {
+        minor(&self.0, currency, true)
     }
 }
 

@@ -408,5 +408,6 @@ fn shell_word(path: &Path) -> String {
 }
 
 // The tests look at modes and links as Unix has them.
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

@@ -15,6 +15,12 @@ use crate::store::Want;
 /// Most cards of one operation: bounds how long one takes.
 pub const CARDS_PER_ISSUE_MAX: usize = 1_000;
 
+/// Code of the refusal of a new code that is there already.
+pub const CODE_TAKEN: &str = "code-taken";
+
+/// Code of the refusal where somebody else drew the code of a pool.
+pub const CODE_NOT_FREE: &str = "code-not-free";
+
 /// New cards, all or none.
 pub struct IssueCards {
     /// The cards.
@@ -66,8 +72,13 @@ pub enum NewCode {
         /// The sealed code, if it has to be delivered.
         sealed: Option<Vec<u8>>,
     },
-    /// One of a pool, as it was read.
-    Pooled(Code),
+    /// One of a pool.
+    Pooled {
+        /// As it was read.
+        code: Code,
+        /// Whether its sealed text stays, since it has to be delivered.
+        keep_sealed: bool,
+    },
 }
 
 impl NewCode {
@@ -76,7 +87,7 @@ impl NewCode {
     pub fn lookups(&self) -> Vec<Hash32> {
         match self {
             Self::Made { lookups, .. } => lookups.iter().map(|(_, lookup)| *lookup).collect(),
-            Self::Pooled(code) => vec![code.lookup],
+            Self::Pooled { code, .. } => vec![code.lookup],
         }
     }
 
@@ -97,11 +108,11 @@ impl NewCode {
         let there = facts.found.codes.get(place).and_then(Option::as_ref);
         match (self, there) {
             (Self::Made { .. }, Some(_)) => {
-                Err(Refused::mistake("code-taken", "the code is in use at the site; choose another"))
+                Err(Refused::mistake(CODE_TAKEN, "the code is in use at the site; choose another"))
             }
             (Self::Made { id, lookups, hint, sealed }, None) => {
                 let Some(&(pepper, lookup)) = lookups.first() else {
-                    return Err(Refused::mistake("code-taken", "no key for codes is known"));
+                    return Err(Refused::mistake("code-without-lookup", "no key for codes is known"));
                 };
                 let (hint, sealed) = (hint.clone(), sealed.clone());
                 draft.add_code(Code {
@@ -118,12 +129,15 @@ impl NewCode {
                 });
                 Ok(hint)
             }
-            (Self::Pooled(_), Some(code)) if code.state == CodeState::Free && code.site == site => {
-                let drawn = Code { state: CodeState::Drawn, account: Some(account), ..code.clone() };
+            (Self::Pooled { keep_sealed, .. }, Some(code)) if code.state == CodeState::Free && code.site == site => {
+                let sealed = code.sealed.clone().filter(|_| *keep_sealed);
+                let drawn = Code { state: CodeState::Drawn, account: Some(account), sealed, ..code.clone() };
                 draft.change_code(code, drawn);
                 Ok(code.hint.clone())
             }
-            (Self::Pooled(_), _) => Err(Refused::mistake("code-not-free", "the code of the pool is not free any more")),
+            (Self::Pooled { .. }, _) => {
+                Err(Refused::mistake(CODE_NOT_FREE, "the code of the pool is not free any more"))
+            }
         }
     }
 }
@@ -174,6 +188,9 @@ impl Command for IssueCards {
         }
         let mut receipt = Receipt { reason: self.reason.clone(), ..Receipt::new() };
         if let Some(version) = self.configuration {
+            if version != facts.found.configuration {
+                return Err(Refused::configuration_changed().into());
+            }
             draft.require_configuration(version);
         }
         for (record, body) in &self.records {

@@ -83,7 +83,7 @@ impl Command for ToCredit {
         let card = self.target.account(site, facts)?;
         if let Some(version) = self.configuration {
             if version != facts.found.configuration {
-                return Err(Stop::Stale);
+                return Err(Refused::configuration_changed().into());
             }
             draft.require_configuration(version);
         }

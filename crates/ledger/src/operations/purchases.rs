@@ -86,8 +86,7 @@ impl Command for CancelPurchase {
         for id in &self.cards {
             let card = Target::Id(*id).account(site, facts)?;
             if card.bought_by.as_ref() != Some(&self.order) {
-                let message = format!("card `{id}` was not bought by the order");
-                return Err(Refused::mistake("card-not-of-order", message).into());
+                return Err(not_of_order(*id).into());
             }
             if card.status == Status::Closed {
                 continue;
@@ -112,6 +111,54 @@ impl Command for CancelPurchase {
         }
         Err(Refused::decided("nothing-to-cancel", "the order bought no card that is not closed already").into())
     }
+}
+
+/// The order that bought cards is invoiced: those that wait for it can be used from now on.
+pub struct ActivatePurchase {
+    /// The order.
+    pub order: String,
+    /// Its cards.
+    pub cards: Vec<Id>,
+}
+
+impl Command for ActivatePurchase {
+    fn kind(&self) -> OperationKind {
+        OperationKind::Activate
+    }
+
+    fn order(&self) -> Option<String> {
+        Some(self.order.clone())
+    }
+
+    fn want(&self, _: &str) -> Want {
+        Want { accounts: self.cards.clone(), ..Want::default() }
+    }
+
+    fn draft(&self, site: &str, facts: &Facts<'_>, draft: &mut Draft) -> Result<Receipt, Stop<Infallible>> {
+        let mut receipt = Receipt::new();
+        for id in &self.cards {
+            let card = Target::Id(*id).account(site, facts)?;
+            if card.bought_by.as_ref() != Some(&self.order) {
+                return Err(not_of_order(*id).into());
+            }
+            // What was blocked or closed meanwhile stays so.
+            if card.status != Status::Pending {
+                continue;
+            }
+            draft.take(card);
+            draft.post(*id, Post { status: Some(Status::Active), ..Post::default() })?;
+            receipt.line(card, card.balance, None);
+        }
+        if receipt.accounts.is_empty() {
+            let message = "the order bought no card that waits for it; its cards are active, disabled or closed";
+            return Err(Refused::decided("nothing-to-activate", message).into());
+        }
+        Ok(receipt)
+    }
+}
+
+fn not_of_order(id: Id) -> Refused {
+    Refused::mistake("card-not-of-order", format!("card `{id}` was not bought by the order"))
 }
 
 /// A card whose code is lost: its whole balance moves to a replacement with everything else as it was, and it is closed.

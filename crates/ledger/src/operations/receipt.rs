@@ -119,14 +119,24 @@ impl Receipt {
         }
     }
 
-    /// Adds what was done to an account; its balance afterwards is filled in at the end.
+    /// Adds what was done to an account; its balance afterwards is filled in at the end. An account that comes twice, as
+    /// the card that replaced two others, has one line.
     pub fn line(&mut self, account: &Account, before: Minor, applied: Option<(Minor, Currency)>) {
+        let decimal = |(amount, currency): (Minor, Currency)| amount.to_decimal(currency.exponent());
+        if let Some(line) = self.accounts.iter_mut().find(|line| line.id == account.id) {
+            let so_far = |currency: Currency| line.applied.as_deref().and_then(|text| currency.parse(text).ok());
+            let sum = applied.map(|(amount, currency)| {
+                (so_far(currency).unwrap_or_default().plus(amount).unwrap_or(Minor::MAX), currency)
+            });
+            line.applied = sum.map(decimal).or(line.applied.take());
+            return;
+        }
         self.accounts.push(AccountLine {
             id: account.id,
             kind: account.kind,
             currency: account.currency.to_string(),
             amount: String::new(),
-            applied: applied.map(|(amount, currency)| amount.to_decimal(currency.exponent())),
+            applied: applied.map(decimal),
             balance_before: before.to_decimal(account.currency.exponent()),
             balance: String::new(),
             held: String::new(),

@@ -11,8 +11,8 @@ const TEXT_MAX: usize = 200;
 pub enum PatternProblem {
     /// A character that cannot be in a code.
     #[error(
-        "`{character}` at position {position} of the pattern cannot be in a code; use letters A to Z, digits, `_`, `-`, \
-         spaces, and for random places `X` or `*` (any), `#` (a digit), `@` (a letter), `=` (the check symbol)"
+        "`{character}` at position {position} of the pattern cannot be in a code; use letters A to Z, digits, `_`, \
+         `-`, spaces, and for random places `X` or `*` (any), `#` (a digit), `@` (a letter), `=` (the check symbol)"
     )]
     Forbidden {
         /// Where.

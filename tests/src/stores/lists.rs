@@ -1,0 +1,209 @@
+//! Lists, page by page.
+
+use giftcard_engine::card::Status;
+use giftcard_ledger::model::{Account, AccountKind, Operation, RecordKey, RecordKind};
+use giftcard_ledger::store::{AccountFilter, Booked, Store};
+
+use super::rows::{self, Booking, NOW, SITE};
+
+fn ids(store: &dyn Store, filter: &AccountFilter) -> Vec<i64> {
+    store.accounts(filter).unwrap().iter().map(|account| account.id.get()).collect()
+}
+
+/// Accounts that differ from the first in one thing each.
+fn several(store: &dyn Store) {
+    let usual = |number| Account { customer: Some("anna".into()), ..rows::card(number) };
+    let accounts = [
+        (usual(1), 100),
+        (Account { site: "other".into(), ..usual(2) }, 100),
+        (rows::credit(3, "anna"), 100),
+        (Account { programme: "winter".into(), ..usual(4) }, 100),
+        (Account { customer: Some("bert".into()), ..usual(5) }, 100),
+        (Account { customer: None, ..usual(6) }, 100),
+        (Account { status: Status::Disabled, ..usual(7) }, 100),
+        (Account { bought_by: Some("order 1".into()), ..usual(8) }, 100),
+        (Account { hint: Some("7K2M".into()), ..usual(9) }, 100),
+        (Account { expires_at: Some(NOW), ..usual(10) }, 100),
+        (Account { expires_at: Some(NOW + 1), ..usual(11) }, 100),
+        (usual(12), 99),
+        (usual(13), 0),
+    ];
+    for (account, amount) in accounts {
+        rows::issue(store, &account, amount);
+    }
+}
+
+pub(super) fn accounts_are_filtered_by_every_field(store: &dyn Store) {
+    several(store);
+    let all = AccountFilter { limit: 100, ..AccountFilter::default() };
+    let text = |text: &str| Some(text.to_owned());
+    let rows: [(AccountFilter, &[i64]); 14] = [
+        (all.clone(), &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]),
+        (AccountFilter { site: text("other"), ..all.clone() }, &[2]),
+        (AccountFilter { site: text("none"), ..all.clone() }, &[]),
+        (AccountFilter { kind: Some(AccountKind::Credit), ..all.clone() }, &[3]),
+        (AccountFilter { programme: text("winter"), ..all.clone() }, &[4]),
+        (AccountFilter { programme: text(""), ..all.clone() }, &[3]),
+        (AccountFilter { customer: text("bert"), ..all.clone() }, &[5]),
+        (AccountFilter { status: Some(Status::Disabled), ..all.clone() }, &[7]),
+        (AccountFilter { bought_by: text("order 1"), ..all.clone() }, &[8]),
+        (AccountFilter { hint: text("7K2M"), ..all.clone() }, &[9]),
+        (AccountFilter { hint: text("7k2m"), ..all.clone() }, &[]),
+        (AccountFilter { ends_by: Some(NOW), ..all.clone() }, &[10]),
+        (AccountFilter { ends_by: Some(NOW + 1), ..all.clone() }, &[10, 11]),
+        (AccountFilter { balance_min: Some(rows::minor(100)), ..all }, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
+    ];
+    for (filter, expected) in rows {
+        assert_eq!(ids(store, &filter), expected, "{filter:?}");
+    }
+}
+
+pub(super) fn conditions_on_accounts_are_joined(store: &dyn Store) {
+    several(store);
+    let text = |text: &str| Some(text.to_owned());
+    let site = AccountFilter { site: text(SITE), limit: 100, ..AccountFilter::default() };
+    let anna = AccountFilter { customer: text("anna"), kind: Some(AccountKind::Card), ..site.clone() };
+    let spring = AccountFilter { programme: text("spring"), ..anna.clone() };
+    let rows: [(AccountFilter, &[i64]); 8] = [
+        (site.clone(), &[1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]),
+        (anna.clone(), &[1, 4, 7, 8, 9, 10, 11, 12, 13]),
+        (spring.clone(), &[1, 7, 8, 9, 10, 11, 12, 13]),
+        (AccountFilter { status: Some(Status::Active), ..spring.clone() }, &[1, 8, 9, 10, 11, 12, 13]),
+        (AccountFilter { bought_by: text("order 1"), ..spring.clone() }, &[8]),
+        (AccountFilter { bought_by: text("order 1"), hint: text("7K2M"), ..spring.clone() }, &[]),
+        (AccountFilter { hint: text("7K2M"), site: text("other"), ..spring.clone() }, &[]),
+        (AccountFilter { ends_by: Some(NOW), balance_min: Some(rows::minor(100)), ..spring }, &[10]),
+    ];
+    for (filter, expected) in rows {
+        assert_eq!(ids(store, &filter), expected, "{filter:?}");
+    }
+    assert_eq!(
+        store.accounts(&AccountFilter { programme: text("winter"), ..site }).unwrap(),
+        [rows::account(store, rows::id(4))]
+    );
+}
+
+pub(super) fn accounts_come_page_by_page(store: &dyn Store) {
+    // Not in the order of their ids.
+    for number in [5, 1, 9, 7, 3] {
+        rows::issue(store, &rows::card(number), 1);
+    }
+    for filter in [
+        AccountFilter::default(),
+        AccountFilter { site: Some(SITE.into()), ..AccountFilter::default() },
+        AccountFilter { site: Some(SITE.into()), programme: Some("spring".into()), ..AccountFilter::default() },
+        AccountFilter { programme: Some("spring".into()), ..AccountFilter::default() },
+    ] {
+        let page = |after: Option<i64>, limit| {
+            ids(store, &AccountFilter { after: after.map(rows::id), limit, ..filter.clone() })
+        };
+        assert_eq!(page(None, 2), [1, 3], "{filter:?}");
+        assert_eq!(page(Some(3), 2), [5, 7], "{filter:?}");
+        assert_eq!(page(Some(4), 2), [5, 7], "{filter:?}");
+        assert_eq!(page(Some(7), 2), [9], "{filter:?}");
+        assert_eq!(page(Some(9), 2), [0; 0], "{filter:?}");
+        assert_eq!(page(None, 0), [0; 0], "{filter:?}");
+    }
+}
+
+pub(super) fn a_history_comes_page_by_page_with_its_operations(store: &dyn Store) {
+    let mut account = rows::issue(store, &rows::card(1), 1000);
+    let other = rows::issue(store, &rows::card(2), 1000);
+    let mut entries = Vec::new();
+    for number in 0..5_i64 {
+        let operation = Operation {
+            at: NOW + number,
+            order: (number > 2).then(|| format!("order {number}")),
+            ..rows::operation(&format!("k{number}"))
+        };
+        let booking = Booking::new(operation).moves(&account, -number, 0);
+        account = booking.after(account.id);
+        let changes = booking.changes();
+        entries.push(changes.entries[0]);
+        rows::committed(store, &changes);
+    }
+    rows::committed(store, &Booking::named("other").moves(&other, -1, 0).changes());
+    let history = store.history(account.id, 1, 100).unwrap();
+    assert_eq!(history.iter().map(|booked| booked.entry).collect::<Vec<_>>(), entries);
+    let sequences: Vec<i64> = store.operations(i64::MIN, 100).unwrap().iter().map(|one| one.sequence).collect();
+    let last = Booked {
+        sequence: sequences[6],
+        place: 0,
+        operation: rows::key("k4"),
+        kind: giftcard_ledger::model::OperationKind::Redeem,
+        at: NOW + 4,
+        order: Some("order 4".into()),
+        entry: entries[4],
+    };
+    assert_eq!(history[4], last);
+    assert_eq!(history[0].order, None);
+    let page = |after, limit| -> Vec<i64> {
+        store.history(account.id, after, limit).unwrap().iter().map(|booked| booked.at - NOW).collect()
+    };
+    assert_eq!(store.history(account.id, 0, 100).unwrap().len(), 6);
+    assert_eq!(page(1, 2), [0, 1]);
+    assert_eq!(page(3, 2), [2, 3]);
+    assert_eq!(page(5, 2), [4]);
+    assert_eq!(page(6, 2), [0; 0]);
+    assert_eq!(page(u64::MAX, 2), [0; 0]);
+    assert_eq!(page(0, 0), [0; 0]);
+}
+
+pub(super) fn an_account_can_have_two_entries_of_one_operation(store: &dyn Store) {
+    let first = rows::issue(store, &rows::card(1), 1000);
+    let other = rows::issue(store, &rows::card(2), 1000);
+    let booking = Booking::named("k").moves(&first, -100, 0).moves(&other, -1, 0).moves(&first, 0, 50);
+    let last = booking.after(first.id);
+    assert_eq!((last.version, last.balance.get(), last.held.get()), (3, 900, 50));
+    rows::committed(store, &booking.changes());
+    assert_eq!(rows::account(store, first.id), last);
+    let places: Vec<u32> = store.history(first.id, 1, 10).unwrap().iter().map(|booked| booked.place).collect();
+    assert_eq!(places, [0, 4]);
+}
+
+pub(super) fn operations_come_in_their_order_with_all_legs(store: &dyn Store) {
+    let one = Booking::named("one").opens(&rows::card(1), 10).opens(&rows::card(2), 10);
+    let two = Booking::named("two");
+    let three = Booking::named("three").moves(&one.after(rows::id(2)), -5, 0).moves(&one.after(rows::id(1)), -5, 0);
+    let written = [one.changes(), two.changes(), three.changes()];
+    for changes in &written {
+        rows::committed(store, changes);
+    }
+    let all = store.operations(i64::MIN, 10).unwrap();
+    assert_eq!(all.len(), 3);
+    for (numbered, changes) in all.iter().zip(&written) {
+        assert_eq!(Some(&numbered.operation), changes.operation.as_ref());
+        assert_eq!(numbered.entries, changes.entries);
+    }
+    assert!(all.windows(2).all(|pair| pair[0].sequence < pair[1].sequence));
+    assert_eq!(store.operations(0, 10).unwrap(), all, "sequences are above 0");
+    assert_eq!(store.operations(all[0].sequence, 1).unwrap(), all[1..2]);
+    assert_eq!(store.operations(all[0].sequence, 10).unwrap(), all[1..]);
+    assert_eq!(store.operations(i64::MIN, 1).unwrap(), all[..1]);
+    assert_eq!(store.operations(all[2].sequence, 10).unwrap(), []);
+    assert_eq!(store.operations(i64::MAX, 10).unwrap(), []);
+    assert_eq!(store.operations(i64::MIN, 0).unwrap(), []);
+}
+
+pub(super) fn documents_come_page_by_page_of_one_kind_and_site(store: &dyn Store) {
+    // In the order of bytes: capitals first, "a" before "a0" before "b", letters beyond ASCII last.
+    let order = ["B", "a", "a0", "b", "é"];
+    for id in ["b", "é", "a0", "B", "a"] {
+        rows::committed(store, &rows::document(&rows::place(RecordKind::Order, id), None, Some(id)));
+    }
+    rows::committed(store, &rows::document(&rows::place(RecordKind::Hold, "a"), None, Some("hold")));
+    let elsewhere = RecordKey { site: "other".into(), ..rows::place(RecordKind::Order, "a") };
+    rows::committed(store, &rows::document(&elsewhere, None, Some("other")));
+    let page = |after: &str, limit| -> Vec<String> {
+        store.records(RecordKind::Order, SITE, after, limit).unwrap().into_iter().map(|record| record.body).collect()
+    };
+    assert_eq!(page("", 10), order);
+    assert_eq!(page("", 2), order[..2]);
+    assert_eq!(page("a", 2), order[2..4]);
+    assert_eq!(page("a1", 10), order[3..]);
+    assert_eq!(page("é", 10), [""; 0]);
+    assert_eq!(page("", 0), [""; 0]);
+    let [record] = &store.records(RecordKind::Hold, SITE, "", 10).unwrap()[..] else { panic!("one hold was written") };
+    assert_eq!((&record.key, record.version), (&rows::place(RecordKind::Hold, "a"), 1));
+    assert!(store.records(RecordKind::Customer, SITE, "", 10).unwrap().is_empty());
+}
