@@ -1,11 +1,23 @@
 //! The use cases that move money: the ledger, the rules and the secrets of codes brought together. Must not know where a
 //! request comes from, nor SQL.
 
+mod checkpoint;
+mod cards;
 mod configuration;
+mod customers;
 mod database;
 mod decision;
+mod keys;
 mod pay;
+mod pools;
 mod refund;
+mod setup;
+#[cfg(test)]
+mod testing;
+mod tries;
+mod report;
+mod sweep;
+mod verify;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -25,10 +37,21 @@ use crate::output::{ErrorBody, ErrorOutput};
 use crate::secrets::Secrets;
 use crate::till::TillError;
 
+pub use checkpoint::{CheckpointDocument, CheckpointExport, read_checkpoints, seal};
+pub use cards::{CardFilter, CardName, PAGE_MAX, TOO_MANY_TRIES};
 pub use configuration::{Configuration, ProgrammeFacts, SiteFacts};
 pub use database::{Address, DatabaseProblem, bind_keys, check_keys, first_site, keys_of, open_store};
 pub use decision::{Rerun, rerun};
 pub use pay::PayKind;
+pub use pools::GENERATE_MAX;
+pub use refund::SpareCode;
+pub use tries::{Blocked, Tries, TriesLimits};
+pub use report::Period;
+pub use sweep::{SweepOptions, SweepProgress, SweepReport};
+pub use verify::{
+    DecisionCounts, Decisions, FINDINGS_MAX, Finding, OperationVerdict, Progress, Stage, VerifyOptions, VerifyReport,
+    verify_books,
+};
 
 /// Longest key of an operation, in characters.
 pub const OPERATION_KEY_MAX: usize = 200;
@@ -48,6 +71,7 @@ pub struct Desk {
     configuration: RwLock<Option<Arc<Configuration>>>,
     /// Contexts of decisions by site and programmes, of the current configuration.
     contexts: Mutex<HashMap<String, Arc<giftcard_ledger::store::Context>>>,
+    tries: Tries,
 }
 
 /// Why a use case has no answer.
@@ -196,7 +220,20 @@ impl Desk {
             randomness: Mutex::new(randomness),
             configuration: RwLock::new(None),
             contexts: Mutex::default(),
+            tries: Tries::new(TriesLimits::default()),
         }
+    }
+
+    /// The same desk with other limits for those who try codes.
+    #[must_use]
+    pub fn with_tries(self, limits: TriesLimits) -> Self {
+        Self { tries: Tries::new(limits), ..self }
+    }
+
+    /// Who tried codes that are not usable, and how often.
+    #[must_use]
+    pub fn tries(&self) -> &Tries {
+        &self.tries
     }
 
     /// The ledger under it.

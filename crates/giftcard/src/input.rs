@@ -25,6 +25,7 @@ use giftcard_engine::programme::{Programme, Site};
 use giftcard_engine::{Currency, QuoteRequest};
 use giftcard_host::{Facts, Rulebook};
 
+pub(crate) use expiry::End;
 pub use issue::{AdjustInput, IssueInput};
 pub use leaf::{
     Amount, Attribute, CardCode, CurrencyCode, DayOrInstant, Instant, MinimumOrderInput, PositiveAmount, Quantity,

@@ -6,6 +6,7 @@ mod ledger;
 mod plugin;
 mod quote;
 mod refund;
+mod report;
 mod setup;
 
 use schemars::JsonSchema;
@@ -21,6 +22,10 @@ pub use quote::{
     CardOutcomeOutput, CardOutput, ConditionOutput, FailureOutput, QuoteOutput, StepOutput, TreatmentOutput,
 };
 pub use refund::{RefundOutput, RefundShareOutput, RefundStepOutput, TenderOutput};
+pub use report::{
+    BreakageReport, BreakageRow, LiabilityReport, LiabilityRow, LiabilityTotal, StockReport, StockRow, TurnoverReport,
+    TurnoverRow,
+};
 
 pub use setup::{
     CustomerOutput, ErasedOutput, ImportOutput, KeysOutput, LineProblemOutput, PageOutput, PepperOutput,

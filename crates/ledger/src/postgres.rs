@@ -34,6 +34,7 @@ use crate::store::{
 mod ask;
 mod batch;
 mod connect;
+mod copy;
 mod find;
 mod lane;
 mod report;
@@ -135,6 +136,8 @@ pub struct PostgresStore {
     runtime: Option<Runtime>,
     lanes: Vec<Arc<Mutex<Lane>>>,
     connector: Arc<Connector>,
+    scan_connector: Connector,
+    scan_limit: Duration,
     patience: Patience,
     keys: Asker,
     scans: Asker,
@@ -187,13 +190,25 @@ impl PostgresStore {
         let (wait, limit) = (options.connect_timeout, options.statement_timeout);
         Ok(Self {
             keys: Asker::new(Connector::clone(&connector), options.readers, wait, limit)?,
-            scans: Asker::new(scans, SCAN_CONNECTIONS, wait, options.scan_timeout)?,
+            scans: Asker::new(scans.clone(), SCAN_CONNECTIONS, wait, options.scan_timeout)?,
+            scan_connector: scans,
+            scan_limit: options.scan_timeout,
             runtime: Some(runtime),
             lanes,
             connector,
             patience: Patience { statement: limit, settle: options.settle_timeout },
             schema: options.schema.clone(),
         })
+    }
+
+    /// Puts everything from a SQLite file, such as [`Store::backup`] writes, into this ledger, which has to be empty.
+    /// All of it is there afterwards, or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where something is in the ledger already or the file cannot be read, and see
+    /// [`StoreError`].
+    pub fn restore_into(&self, file: &Path) -> Result<(), StoreError> {
+        copy::restore(self, file)
     }
 
     /// Runs a task on the store's own threads and waits for it; works in any thread, those of other runtimes included.
@@ -457,7 +472,6 @@ impl Store for PostgresStore {
     }
 
     fn backup(&self, file: &Path) -> Result<(), StoreError> {
-        let _ = file;
-        Err(StoreError::Unavailable("not yet".to_string()))
+        copy::backup(self, file)
     }
 }

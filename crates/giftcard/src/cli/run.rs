@@ -1,5 +1,5 @@
-//! From documents to answers: several at a time but told in their order, a bad one told and the rest gone on with. Must
-//! not know how an answer is found or drawn.
+//! From documents to answers: several at a time but told in their order, or one after the other where each may depend on
+//! those before it; a bad one told and the rest gone on with. Must not know how an answer is found or drawn.
 
 use std::io::IsTerminal;
 use std::num::NonZero;
@@ -10,9 +10,10 @@ use std::thread;
 use giftcard::input::InputErrorKind;
 use giftcard::input::bounds::DOCUMENT_BYTES_MAX;
 use giftcard::output::{ErrorBody, ErrorOutput, QuoteOutput, RefundOutput};
-use giftcard::{Till, TillError, file_problem};
+use giftcard::{DeskError, Till, TillError, file_problem};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::DocumentArguments;
 use super::clock::now_ms;
@@ -27,8 +28,11 @@ pub(crate) trait Work: Sync {
     /// What stands above the rows of many answers.
     const HEADER: Header;
 
+    /// Whether each is answered only once those before it are.
+    const IN_ORDER: bool = false;
+
     /// Answers one.
-    fn answer(&self, document: &str) -> Result<Self::Answer, TillError>;
+    fn answer(&self, document: &str) -> Result<Self::Answer, Unanswered>;
 
     /// Whether a rule failed on the way to the answer.
     fn rule_failed(&self, answer: &Self::Answer) -> bool;
@@ -38,6 +42,39 @@ pub(crate) trait Work: Sync {
 
     /// The answer in a row, for many. None where every answer is to be shown in full.
     fn row(&self, answer: &Self::Answer) -> Option<Row>;
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    pub(crate) error: ErrorOutput,
+    /// The exit code that it stands for.
+    pub(crate) code: u8,
+    /// What would be right instead: the new quote.
+    pub(crate) quote: Option<Value>,
+}
+
+impl From<TillError> for Unanswered {
+    fn from(error: TillError) -> Self {
+        Self { code: terminal::exit_code(&error), error: error.output(None), quote: None }
+    }
+}
+
+impl From<DeskError> for Unanswered {
+    fn from(error: DeskError) -> Self {
+        let (code, output) = (terminal::desk_exit_code(&error), error.output());
+        let quote = match error {
+            DeskError::Refused(refused) => refused.detail,
+            _ => None,
+        };
+        Self { error: output, code, quote }
+    }
+}
+
+impl From<giftcard::input::InputError> for Unanswered {
+    fn from(error: giftcard::input::InputError) -> Self {
+        Self::from(DeskError::from(error))
+    }
 }
 
 pub(crate) struct Quotes<'a> {
@@ -50,8 +87,8 @@ impl Work for Quotes<'_> {
 
     const HEADER: Header = show::QUOTE_HEADER;
 
-    fn answer(&self, document: &str) -> Result<QuoteOutput, TillError> {
-        self.till.quote(document, now_ms(), self.explain)
+    fn answer(&self, document: &str) -> Result<QuoteOutput, Unanswered> {
+        Ok(self.till.quote(document, now_ms(), self.explain)?)
     }
 
     fn rule_failed(&self, answer: &QuoteOutput) -> bool {
@@ -77,8 +114,8 @@ impl Work for Refunds<'_> {
 
     const HEADER: Header = show::REFUND_HEADER;
 
-    fn answer(&self, document: &str) -> Result<RefundOutput, TillError> {
-        self.till.refund(document, self.explain)
+    fn answer(&self, document: &str) -> Result<RefundOutput, Unanswered> {
+        Ok(self.till.refund(document, self.explain)?)
     }
 
     fn rule_failed(&self, _: &RefundOutput) -> bool {
@@ -182,13 +219,12 @@ fn file<W: Work>(
                         None => bar.suspend(|| terminal.line(&work.show(&answer, terminal.is_terminal())))?,
                     }
                 }
-                Err((error, code)) => {
-                    match code {
+                Err(unanswered) => {
+                    match unanswered.code {
                         terminal::RULE_FAILED => tally.failed += 1,
                         _ => tally.refused += 1,
                     }
-                    let error = ErrorOutput { error: ErrorBody { line: found.line, ..error.error } };
-                    bar.suspend(|| terminal.error(&error, Some(name), arguments.json))?;
+                    bar.suspend(|| tell(unanswered, found.line, Some(name), arguments.json, terminal))?;
                 }
             }
         }
@@ -209,12 +245,52 @@ fn file<W: Work>(
     terminal.flush()
 }
 
-type Answered<W> = Result<<W as Work>::Answer, (ErrorOutput, u8)>;
+fn tell(
+    unanswered: Unanswered,
+    line: Option<u64>,
+    name: Option<&str>,
+    json: bool,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let error = ErrorOutput { error: ErrorBody { line, ..unanswered.error.error } };
+    match (unanswered.quote, json) {
+        (Some(quote), true) => {
+            terminal.json(&serde_json::json!({ "error": error.error, "quote": quote }))?;
+            terminal.error(&error, name, false)
+        }
+        _ => terminal.error(&error, name, json),
+    }
+}
 
-/// The answers to all documents of a chunk, in their order, worked out on all cores.
+/// Answers one document that is in no file. The exit code.
+pub(crate) fn single<W: Work>(
+    document: String,
+    json: bool,
+    work: &W,
+    terminal: &mut Terminal,
+) -> Result<u8, Failure> {
+    match answer(work, &Found { line: None, text: Ok(document) }) {
+        Ok(found) => {
+            match json {
+                true => terminal.json(&found)?,
+                false => terminal.line(work.show(&found, terminal.is_terminal()).trim_end())?,
+            }
+            Ok(if work.rule_failed(&found) { terminal::RULE_FAILED } else { terminal::DONE })
+        }
+        Err(unanswered) => {
+            let code = unanswered.code;
+            tell(unanswered, None, None, json, terminal)?;
+            Ok(code)
+        }
+    }
+}
+
+type Answered<W> = Result<<W as Work>::Answer, Unanswered>;
+
+/// The answers to all documents of a chunk, in their order, worked out on all cores where their order does not matter.
 fn answers<W: Work>(work: &W, chunk: &[Found]) -> Vec<Answered<W>> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get).min(chunk.len());
-    if cores <= 1 {
+    if cores <= 1 || W::IN_ORDER {
         return chunk.iter().map(|found| answer(work, found)).collect();
     }
     let next = AtomicUsize::new(0);
@@ -240,7 +316,7 @@ fn answers<W: Work>(work: &W, chunk: &[Found]) -> Vec<Answered<W>> {
 fn answer<W: Work>(work: &W, found: &Found) -> Answered<W> {
     let refused = |code: &str, message: String| {
         let error = ErrorBody { code: code.to_string(), path: None, message, line: None };
-        Err((ErrorOutput { error }, terminal::REFUSED))
+        Err(Unanswered { error: ErrorOutput { error }, code: terminal::REFUSED, quote: None })
     };
     let text = match &found.text {
         Ok(text) => text,
@@ -253,12 +329,12 @@ fn answer<W: Work>(work: &W, found: &Found) -> Answered<W> {
             return refused(InputErrorKind::TooLarge.code(), message);
         }
     };
-    work.answer(text).map_err(|error| {
-        let mut output = error.output(None);
-        if output.error.code == InputErrorKind::MalformedJson.code() && found.may_have_lines() {
-            output.error.message.push_str("; if every line is a document of its own, add `--lines`");
+    work.answer(text).map_err(|mut unanswered| {
+        let error = &mut unanswered.error.error;
+        if error.code == InputErrorKind::MalformedJson.code() && found.may_have_lines() {
+            error.message.push_str("; if every line is a document of its own, add `--lines`");
         }
-        (output, terminal::exit_code(&error))
+        unanswered
     })
 }
 
@@ -292,7 +368,7 @@ mod tests {
 
         const HEADER: Header = show::QUOTE_HEADER;
 
-        fn answer(&self, document: &str) -> Result<String, TillError> {
+        fn answer(&self, document: &str) -> Result<String, Unanswered> {
             self.0.lock().unwrap().insert(thread::current().id());
             thread::sleep(Duration::from_millis(if document.len() == 1 { 20 } else { 1 }));
             Ok(document.to_string())
@@ -316,7 +392,7 @@ mod tests {
         let text = |number: u32| Found { line: None, text: Ok(number.to_string()) };
         let echo = Echo::default();
         let found = answers(&echo, &(0..64).map(text).collect::<Vec<_>>());
-        let found: Vec<String> = found.into_iter().map(|answer| answer.unwrap_or_default()).collect();
+        let found: Vec<String> = found.into_iter().map(|answer| answer.unwrap()).collect();
         assert_eq!(found, (0..64).map(|number| number.to_string()).collect::<Vec<_>>());
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         assert_eq!(echo.0.into_inner().unwrap().len(), cores.min(64));

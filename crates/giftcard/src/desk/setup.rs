@@ -17,6 +17,7 @@ use crate::json::excerpt;
 use crate::output::SiteOutput;
 
 pub(super) use names::check_name;
+pub(super) use programmes::{no_programme, read_pattern, weak_pattern};
 
 /// How often a change is begun anew because somebody else changes the same.
 const CHANGES_MAX: u32 = 20;

@@ -93,6 +93,19 @@ impl Tries {
         }
     }
 
+    /// A try that was begun did not come to an end: it does not count.
+    pub fn took_back(&self, who: &str) {
+        let mut counts = self.counts();
+        let Some(count) = counts.get_mut(who) else { return };
+        (count.in_a_row, count.in_all) = (count.in_a_row.saturating_sub(1), count.in_all.saturating_sub(1));
+        if count.in_a_row < self.limits.in_a_row {
+            count.paused_until = None;
+        }
+        if count.in_all == 0 {
+            counts.remove(who);
+        }
+    }
+
     /// Everything somebody did is forgotten. Whether there was something.
     pub fn unblock(&self, who: &str) -> bool {
         self.counts().remove(who).is_some()
@@ -105,7 +118,10 @@ impl Tries {
         };
         let mut order: Vec<(bool, InstantMs)> =
             counts.values().map(|count| (is_blocked(count), count.last)).collect();
-        let place = (order.len() / 8).min(order.len().saturating_sub(1));
+        if order.is_empty() {
+            return;
+        }
+        let place = order.len() / 8;
         let (_, border, _) = order.select_nth_unstable(place);
         let border = *border;
         counts.retain(|_, count| (is_blocked(count), count.last) > border);

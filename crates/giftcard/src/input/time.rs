@@ -76,7 +76,7 @@ impl Instant {
 
 impl DayOrInstant {
     /// The instant, or the start of the day.
-    pub(super) fn begin(&self, zone: &Zone) -> Result<InstantMs, InputError> {
+    pub(crate) fn begin(&self, zone: &Zone) -> Result<InstantMs, InputError> {
         self.resolve(|day| zone.start_of_day(day))
     }
 

@@ -6,8 +6,9 @@ use std::fmt;
 use giftcard_engine::Minor;
 use giftcard_engine::card::{ShownState, Status};
 use giftcard_engine::moment::{InstantMs, format_instant};
-use giftcard_ledger::model::{Account, AccountKind, Booked, Leg};
+use giftcard_ledger::model::{Account, AccountKind, Leg};
 use giftcard_ledger::operations::{AccountLine, status_name};
+use giftcard_ledger::store::Booked;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 

@@ -550,3 +550,37 @@ pub(super) fn sealed_head(row: &tokio_postgres::Row) -> Result<SealedHead, Store
 pub(super) fn column<'a, T: FromSql<'a>>(row: &'a tokio_postgres::Row, place: usize) -> Result<T, StoreError> {
     row.try_get(place).map_err(|error| corrupt(format!("column {place} is not of this version's schema: {error}")))
 }
+
+/// A row that is read from a SQLite file, its columns in the order of its type.
+pub(super) trait FromFile: ToSql + Send + Sync + Sized + 'static {
+    /// The name of the type.
+    const TYPE: &'static str;
+
+    fn from_file(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self>;
+}
+
+macro_rules! from_file {
+    ($row:ident is $name:literal: $($field:ident)*) => {
+        impl FromFile for $row {
+            const TYPE: &'static str = $name;
+
+            fn from_file(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+                let mut places = 0..;
+                $(let $field = row.get(places.next().unwrap_or_default())?;)*
+                Ok(Self { $($field),* })
+            }
+        }
+    };
+}
+
+from_file!(AccountRow is "account_v1": id version balance held next_hold_end initial issued_at expires_at replaced_by
+    kind status exponent head currency expires_on site programme customer bought_by hint);
+from_file!(OperationRow is "operation_v1": sequence id kind at site key request_hash for_order actor personal answer
+    decision until);
+from_file!(EntryRow is "entry_v1": operation place counter currency exponent amount account number held_change balance
+    held status hash);
+from_file!(RecordRow is "record_v1": kind site id version body);
+from_file!(CodeRow is "code_v1": id version pepper account state lookup site pool hint sealed);
+from_file!(OpenHoldRow is "open_hold_v1": account ends_at hold);
+from_file!(PersonalRow is "personal_v1": reference site customer body);
+from_file!(ContextRow is "context_v1": digest body);

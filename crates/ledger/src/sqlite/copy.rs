@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::backup::NewFile;
 use super::trouble::Trouble;
@@ -112,8 +112,7 @@ impl SqliteCopy {
         rows::upsert_note(&self.connection, name, text).map_err(refused)
     }
 
-    /// Ends the copy: writes the version of the configuration and the greatest moment, marks what is sealed, and
-    /// gives the file its name once it is on the disk.
+    /// Ends the copy: writes the version of the configuration, marks what is sealed, and gives the file its name once it is on the disk.
     ///
     /// # Errors
     /// See [`Self::operation`].
@@ -125,10 +124,7 @@ impl SqliteCopy {
     }
 
     fn settle(&self, configuration: u64) -> Result<(), Trouble> {
-        self.connection.execute(
-            "UPDATE state SET configuration = ?1, high_water = coalesce((SELECT max(at) FROM operation), 0)",
-            params![rows::stored(configuration)?],
-        )?;
+        self.connection.execute("UPDATE state SET configuration = ?1", [rows::stored(configuration)?])?;
         self.connection.execute(
             "UPDATE account SET sealed = last.version \
              FROM (SELECT account, max(version) AS version FROM sealed_head GROUP BY account) AS last \

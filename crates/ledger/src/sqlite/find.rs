@@ -11,7 +11,9 @@ use crate::store::{Found, Want};
 /// Reads everything that is wanted. The caller has begun a read transaction.
 pub(super) fn find(connection: &Connection, want: &Want) -> Result<Found, Trouble> {
     let mut found = Found::default();
-    let mut statement = connection.prepare_cached("SELECT configuration, high_water FROM state")?;
+    // The greatest moment is the last in its index.
+    let mut statement =
+        connection.prepare_cached("SELECT configuration, coalesce((SELECT max(at) FROM operation), 0) FROM state")?;
     (found.configuration, found.high_water) =
         rows::one(&mut statement, [], |row| Ok((rows::count(row.get(0)?)?, row.get(1)?)))?
             .ok_or_else(|| Trouble::Corrupt("the row that the database has of itself is missing".to_owned()))?;

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
@@ -373,14 +373,14 @@ fn busy_log() -> Trouble {
 
 /// Tries until it works or `patience_ms` are over, as long as only others are in the way.
 fn patiently(patience_ms: u64, mut attempt: impl FnMut() -> Result<(), Trouble>) -> Result<(), Trouble> {
-    const PAUSE_MS: u64 = 10;
-    let mut left = patience_ms / PAUSE_MS;
+    const PAUSE: Duration = Duration::from_millis(10);
+    let begun = Instant::now();
     loop {
         match attempt() {
-            Err(trouble) if trouble.is_busy() && left > 0 => left -= 1,
+            Err(trouble) if trouble.is_busy() && begun.elapsed() < Duration::from_millis(patience_ms) => {}
             answer => return answer,
         }
-        std::thread::sleep(Duration::from_millis(PAUSE_MS));
+        std::thread::sleep(PAUSE);
     }
 }
 

@@ -8,11 +8,10 @@
 CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     configuration INTEGER NOT NULL,
-    high_water INTEGER NOT NULL,
     sealed_through INTEGER NOT NULL
 ) STRICT;
 
-INSERT INTO state (one, configuration, high_water, sealed_through) VALUES (1, 0, 0, 0);
+INSERT INTO state (one, configuration, sealed_through) VALUES (1, 0, 0);
 
 -- `sealed` is the version in the last checkpoint that has the account, 0 before the first.
 CREATE TABLE account (
@@ -68,7 +67,7 @@ CREATE TABLE operation (
     decision TEXT
 ) STRICT;
 
--- For sums over a period, which never open the wide rows.
+-- For sums over a period, which never open the wide rows, and for the greatest moment of all.
 CREATE INDEX operation_at ON operation (at, kind);
 
 CREATE TRIGGER operation_is_never_changed BEFORE UPDATE ON operation

@@ -499,6 +499,32 @@ fn what_is_written_is_never_changed() {
 }
 
 #[test]
+fn rows_that_belong_to_no_operation_are_not_written() {
+    let (_folder, file) = folder_and_file();
+    let store = create(&file);
+    let good = issue(1, "{}");
+    let refusal = crate::model::Refusal {
+        key: OperationKey { site: "main".into(), key: "issue 1".into() },
+        request_hash: [1; 32],
+        at: 0,
+        until: 1,
+        answer: "{}".into(),
+    };
+    let wrong = [
+        Changes { operation: None, accounts: vec![], ..good.clone() },
+        Changes { operation: None, entries: vec![], ..good.clone() },
+        Changes { operation: None, refusal: Some(refusal.clone()), ..good.clone() },
+        Changes { refusal: Some(refusal), ..good.clone() },
+    ];
+    for changes in wrong {
+        let answer = store.commit(0, &[&issue(2, "{}"), &changes]);
+        assert!(matches!(answer, Err(StoreError::Corrupt(_))), "{answer:?}");
+        assert_eq!(accounts(&store), [0; 0]);
+    }
+    store.commit(0, &[&good]).unwrap();
+}
+
+#[test]
 fn what_is_erased_is_in_no_file_any_more() {
     let (folder, file) = folder_and_file();
     let store = create(&file);

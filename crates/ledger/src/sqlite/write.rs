@@ -10,13 +10,6 @@ use crate::chain;
 use crate::model::{Id, OperationKey, RecordKey, RecordKind};
 use crate::store::{AccountChange, Changes, CodeChange, Verdict};
 
-/// The row that the database has of itself, as the transaction has it so far.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct State {
-    configuration: i64,
-    high_water: InstantMs,
-}
-
 /// What looking showed, so that writing need not look again. One place for each change of the operation.
 struct Seen {
     /// A refusal of this key is over and goes.
@@ -35,16 +28,12 @@ enum Looked {
 
 /// Writes each operation of a batch, whole or not at all, in order.
 pub(super) fn batch(connection: &Connection, batch: &[&Changes]) -> Result<Vec<Verdict>, Trouble> {
-    let before = connection
-        .prepare_cached("SELECT configuration, high_water FROM state")?
-        .query_row([], |row| Ok(State { configuration: row.get(0)?, high_water: row.get(1)? }))?;
-    let mut state = before;
+    let before: i64 = connection.prepare_cached("SELECT configuration FROM state")?.query_row([], |row| row.get(0))?;
+    let mut configuration = before;
     let verdicts: Vec<Verdict> =
-        batch.iter().map(|changes| operation(connection, changes, &mut state)).collect::<Result<_, _>>()?;
-    if state != before {
-        connection
-            .prepare_cached("UPDATE state SET configuration = ?1, high_water = ?2")?
-            .execute(params![state.configuration, state.high_water])?;
+        batch.iter().map(|changes| operation(connection, changes, &mut configuration)).collect::<Result<_, _>>()?;
+    if configuration != before {
+        connection.prepare_cached("UPDATE state SET configuration = ?1")?.execute([configuration])?;
     }
     Ok(verdicts)
 }
@@ -62,8 +51,9 @@ pub(super) fn erase(connection: &Connection, site: &str, customer: &str) -> Resu
     Ok(erased as u64)
 }
 
-fn operation(connection: &Connection, changes: &Changes, state: &mut State) -> Result<Verdict, Trouble> {
-    let seen = match look(connection, changes, *state)? {
+/// Writes one operation. `configuration` is its version as the transaction has it so far.
+fn operation(connection: &Connection, changes: &Changes, configuration: &mut i64) -> Result<Verdict, Trouble> {
+    let seen = match look(connection, changes, *configuration)? {
         Looked::Holds(seen) => seen,
         Looked::Not(verdict) => return Ok(verdict),
     };
@@ -82,16 +72,16 @@ fn operation(connection: &Connection, changes: &Changes, state: &mut State) -> R
         }
     }
     write(connection, changes, &seen)?;
-    if let Some(operation) = &changes.operation {
-        state.high_water = state.high_water.max(operation.at);
-    }
     let moved = changes.records.iter().filter(|change| change.key.kind.is_configuration()).count();
-    state.configuration += rows::limit(moved);
+    *configuration += rows::limit(moved);
     Ok(Verdict::Committed)
 }
 
 /// Everything that must hold, in the order in which it is told: repeated before changed.
-fn look(connection: &Connection, changes: &Changes, state: State) -> Result<Looked, Trouble> {
+fn look(connection: &Connection, changes: &Changes, configuration: i64) -> Result<Looked, Trouble> {
+    if let Some(wrong) = what_cannot_be(changes) {
+        return Err(Trouble::Corrupt(format!("{wrong}: that is no change of a ledger")));
+    }
     let mut refusal_ended = false;
     if let Some((key, at)) = named(changes) {
         match remembered(connection, key, at)? {
@@ -99,11 +89,9 @@ fn look(connection: &Connection, changes: &Changes, state: State) -> Result<Look
             Remembered::Ended => refusal_ended = true,
             Remembered::Yes => return Ok(Looked::Not(Verdict::Duplicate)),
         }
-    } else if !changes.entries.is_empty() {
-        return Err(Trouble::Corrupt("entries without an operation were to be written".to_owned()));
     }
     let conflict = Ok(Looked::Not(Verdict::Conflict));
-    if changes.configuration.is_some_and(|version| i64::try_from(version) != Ok(state.configuration)) {
+    if changes.configuration.is_some_and(|version| i64::try_from(version) != Ok(configuration)) {
         return conflict;
     }
     for (key, version) in &changes.checks {
@@ -132,6 +120,16 @@ fn look(connection: &Connection, changes: &Changes, state: State) -> Result<Look
         }
     }
     Ok(Looked::Holds(Seen { refusal_ended, accounts_narrow, records }))
+}
+
+/// What would leave rows that belong to no operation.
+fn what_cannot_be(changes: &Changes) -> Option<&'static str> {
+    match (&changes.operation, &changes.refusal) {
+        (Some(_), Some(_)) => Some("an operation that is also a refusal was to be written"),
+        (None, _) if !changes.entries.is_empty() => Some("entries without an operation were to be written"),
+        (None, _) if !changes.accounts.is_empty() => Some("accounts were to change without an operation"),
+        _ => None,
+    }
 }
 
 /// The key of an operation or refusal, and its moment.
