@@ -55,6 +55,7 @@ macro_rules! each_store_claim {
             guards::a_document_is_written_only_at_the_version_it_was_read_at;
             guards::a_deleted_document_is_gone_and_can_be_made_again;
             guards::a_checked_document_must_have_its_version_and_is_not_written;
+            guards::an_account_that_was_only_read_must_have_its_version;
             guards::the_configuration_must_be_as_it_was_read;
             guards::the_configuration_moves_with_sites_and_programmes_only;
             guards::a_conflict_writes_nothing_at_all;

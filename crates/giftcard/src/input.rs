@@ -31,7 +31,7 @@ pub use leaf::{
     Amount, Attribute, CardCode, CurrencyCode, DayOrInstant, Instant, MinimumOrderInput, PositiveAmount, Quantity,
     RateText, SignedAmount,
 };
-pub use pay::{CaptureInput, EntryInput, ExpectInput, PayInput, RefundOrderInput};
+pub use pay::{CaptureInput, EntryInput, ExpectInput, PayInput, RefundOrderInput, RefundOtherInput};
 pub use refund::{RefundOrder, Tender};
 pub use setup::{
     CodeInput, CustomerDocument, ExpiryInput, PoolDocument, ProgrammeDocument, SiteDocument, ValueInput,

@@ -123,6 +123,22 @@ pub(super) fn a_checked_document_must_have_its_version_and_is_not_written(store:
     assert_eq!((found.records[&order].version, found.records[&order].body.as_str()), (1, "1"));
 }
 
+pub(super) fn an_account_that_was_only_read_must_have_its_version(store: &dyn Store) {
+    let there = rows::issue(store, &rows::card(1), 500);
+    let checked = |name: &str, account, version| {
+        Booking::named(name).with(|changes| changes.account_checks.push((account, version))).changes()
+    };
+    rows::conflicts(store, &checked("b", there.id, there.version - 1));
+    rows::conflicts(store, &checked("c", there.id, there.version + 1));
+    rows::conflicts(store, &checked("d", rows::id(77), 1));
+    rows::committed(store, &checked("e", there.id, there.version));
+    assert_eq!(rows::account(store, there.id), there);
+    // In one batch, what an earlier operation wrote is what a later one must have read.
+    let moved = Booking::named("f").moves(&there, -10, 0).changes();
+    let batch = [&moved, &checked("g", there.id, there.version + 1), &checked("h", there.id, there.version)];
+    assert_eq!(rows::commit(store, &batch), [Verdict::Committed, Verdict::Committed, Verdict::Conflict]);
+}
+
 pub(super) fn the_configuration_must_be_as_it_was_read(store: &dyn Store) {
     let site = rows::place(RecordKind::Programme, "spring");
     let read = rows::configuration(store);

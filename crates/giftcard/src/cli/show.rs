@@ -172,6 +172,13 @@ pub(crate) fn refund(refund: &RefundOutput, wide: bool) -> String {
 /// One of many answers.
 pub(crate) struct Row(Vec<String>);
 
+impl Row {
+    /// The cells after the line.
+    pub(crate) fn new(cells: Vec<String>) -> Self {
+        Self(cells)
+    }
+}
+
 /// What stands above the rows of quotes, and which columns are amounts.
 pub(crate) const QUOTE_HEADER: Header =
     Header { names: &["line", "order", "total", "cards pay", "due", "currency", "cards"], amounts: &[0, 2, 3, 4] };
@@ -182,8 +189,8 @@ pub(crate) const REFUND_HEADER: Header = Header { names: &["line", "amount", "cu
 /// The columns of many answers; the line comes first.
 #[derive(Clone, Copy)]
 pub(crate) struct Header {
-    names: &'static [&'static str],
-    amounts: &'static [usize],
+    pub(crate) names: &'static [&'static str],
+    pub(crate) amounts: &'static [usize],
 }
 
 /// A quote in a row.

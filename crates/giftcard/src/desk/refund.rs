@@ -8,13 +8,14 @@ use giftcard_ledger::draft::Draft;
 use giftcard_ledger::ledger::read_record;
 use giftcard_ledger::model::{Id, Operation, OperationKind, OrderRecord};
 use giftcard_ledger::operations::{
-    NewCode, RefundPlan, RefundTarget, ReturnedShare, order_key, plan_refund, refund_targets, want_of_order,
+    NewCode, RefundOther, RefundPlan, RefundTarget, ReturnedShare, Target, order_key, plan_refund, refund_targets,
+    want_of_order,
 };
 use giftcard_ledger::store::{Changes, Found, Want};
 use giftcard_ledger::{Answer, Facts, Plan, Refused, Stop};
 
 use super::{Desk, DeskError, Doing, MAIN_SITE};
-use crate::input::{RefundMode, RefundOrderInput};
+use crate::input::{InputErrorKind, RefundMode, RefundOrderInput, RefundOtherInput};
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
@@ -73,6 +74,60 @@ impl Desk {
         let Some(record) = found.records.get(&order_key(site, order)) else { return Ok(0) };
         let targets = refund_targets(&read_record(&record.body)?, &found)?;
         Ok(targets.iter().filter(|target| **target == RefundTarget::NewCard).count())
+    }
+}
+
+impl Desk {
+    /// Refunds what another payment method paid for an order, onto a card or store credit.
+    ///
+    /// # Errors
+    /// [`DeskError`]; [`Refused`] codes are `card-not-found`, `card-closed`, `order-not-found`, `currency-mismatch`,
+    /// `refund-above-refundable`.
+    pub fn refund_other(&self, input: &RefundOtherInput, now: InstantMs) -> Result<Answer, DeskError> {
+        let site = input.site.as_deref().unwrap_or(MAIN_SITE);
+        let doing = Doing { site, operation: &input.operation, actor: input.actor.as_deref(), now };
+        let currency = self.currency_of_order(site, input)?;
+        let (target, name) = match (&input.code, &input.id, &input.credit_of) {
+            (Some(code), None, None) => {
+                let fingerprint = self.secrets().fingerprint(site, code.reveal());
+                (self.target_of_code(site, code), super::pay::hex(&fingerprint))
+            }
+            (None, Some(id), None) => (self.target_of_id(id, "id")?, id.to_string()),
+            (None, None, Some(customer)) => {
+                let target = Target::Credit { customer: customer.to_string(), currency };
+                (target, format!("credit of {}", &**customer))
+            }
+            _ => {
+                let problem = "must have one of `code`, `id` and `credit_of`, which says where the refund goes";
+                return Err(DeskError::input(InputErrorKind::Inconsistent, "", problem));
+            }
+        };
+        let facts = serde_json::json!({
+            "order": *input.order, "to": name, "amount": input.amount.0, "currency": currency.code(),
+            "paid": input.paid.as_ref().map(|paid| &paid.0), "reason": input.reason.as_deref(),
+        });
+        let command = RefundOther {
+            order: input.order.to_string(),
+            target,
+            amount: input.amount.amount(currency).map_err(|error| error.under("amount"))?,
+            paid: input.paid.as_ref().map(|paid| paid.minor(currency)).transpose().map_err(|error| error.under("paid"))?,
+            reason: input.reason.as_deref().map(str::to_string),
+        };
+        self.operate(&doing, &command, &facts)
+    }
+
+    /// The currency that a refund is in: the order's, as the ledger knows it or as it is said, else the site's.
+    fn currency_of_order(&self, site: &str, input: &RefundOtherInput) -> Result<Currency, DeskError> {
+        let key = order_key(site, &input.order);
+        let found = self.store().find(&Want { records: vec![key.clone()], ..Want::default() })?;
+        let known: Option<OrderRecord> = found.records.get(&key).map(|record| read_record(&record.body)).transpose()?;
+        if let Some(currency) = known.and_then(|order| Currency::iso(&order.currency)) {
+            return Ok(currency);
+        }
+        match &input.currency {
+            Some(currency) => Ok(currency.currency().map_err(|error| error.under("currency"))?),
+            None => Ok(self.site_of(&*self.configuration()?, site)?.document.currency.currency()?),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounds::{CARDS_MAX_INPUT, Count, LIST_ITEMS_MAX, List, Name, Text};
-use super::leaf::{Amount, CardCode, Instant, PositiveAmount};
+use super::leaf::{Amount, CardCode, CurrencyCode, Instant, PositiveAmount};
 use super::shape::{OrderInput, RefundMode};
 
 /// An order and the codes entered for it: the input of `giftcard redeem` and `giftcard hold`.
@@ -102,6 +102,36 @@ pub struct RefundOrderInput {
     pub mode: RefundMode,
     /// What is to go back, in the order's currency; more than nothing.
     pub amount: PositiveAmount,
+    /// Why.
+    pub reason: Option<Text>,
+    /// Who does it, for the records.
+    pub actor: Option<Text>,
+}
+
+/// A refund of what another payment method paid for an order, onto a card or store credit: one of `code`, `id` and
+/// `credit_of` says where.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+#[schemars(rename = "refund-other-input")]
+pub struct RefundOtherInput {
+    /// Names the operation for all time.
+    pub operation: Name,
+    /// The site; `main` if left out.
+    pub site: Option<Name>,
+    /// The order.
+    pub order: Name,
+    /// The code of the card.
+    pub code: Option<CardCode>,
+    /// The card's id.
+    pub id: Option<Name>,
+    /// A customer, whose store credit in the order's currency gets it.
+    pub credit_of: Option<Name>,
+    /// What is to go back, in the order's currency; more than nothing.
+    pub amount: PositiveAmount,
+    /// The order's currency, where the ledger does not know the order; the site's if left out.
+    pub currency: Option<CurrencyCode>,
+    /// What the other payment method paid, where the ledger does not know the order.
+    pub paid: Option<Amount>,
     /// Why.
     pub reason: Option<Text>,
     /// Who does it, for the records.

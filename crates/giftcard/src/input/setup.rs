@@ -340,11 +340,3 @@ pub struct CustomerDocument {
     pub attributes: Fields<Attribute>,
 }
 
-/// An amount of at least nothing, as documents of the ledger give it.
-pub(crate) fn amount_of(
-    amount: &Amount,
-    currency: Currency,
-    field: &str,
-) -> Result<giftcard_engine::Minor, InputError> {
-    amount.minor(currency).within(field)
-}

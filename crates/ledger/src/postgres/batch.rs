@@ -232,6 +232,10 @@ impl Builder {
             }
             self.touch(slot, Test::OnlyEqual, version.map_or(EMPTY, stored), 0);
         }
+        for (id, version) in &changes.account_checks {
+            let slot = self.slots.accounts.add(&id.get());
+            self.touch((Kind::Account, slot), Test::OnlyEqual, stored(*version), 0);
+        }
         self.add_accounts(place, changes);
         self.add_records(place, changes);
         self.add_codes(place, changes);

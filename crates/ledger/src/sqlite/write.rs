@@ -99,6 +99,11 @@ fn look(connection: &Connection, changes: &Changes, configuration: i64) -> Resul
             return conflict;
         }
     }
+    for (id, version) in &changes.account_checks {
+        if account_version(connection, *id)? != Some(*version) {
+            return conflict;
+        }
+    }
     let mut accounts_narrow = Vec::with_capacity(changes.accounts.len());
     for change in &changes.accounts {
         match account(connection, change)? {
@@ -168,6 +173,11 @@ fn record(connection: &Connection, key: &RecordKey) -> Result<Option<(i64, u64)>
     rows::one(&mut statement, params![rows::record_kind_number(key.kind), key.site, key.id], |row| {
         Ok((row.get(0)?, rows::count(row.get(1)?)?))
     })
+}
+
+fn account_version(connection: &Connection, id: Id) -> Result<Option<u64>, Trouble> {
+    let mut statement = connection.prepare_cached("SELECT version FROM account WHERE id = ?1")?;
+    rows::one(&mut statement, [id.get()], |row| rows::count(row.get(0)?))
 }
 
 /// Whether only what every entry moves is different; `None` where the account is not as the change wants it before.
