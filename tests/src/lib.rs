@@ -2,6 +2,7 @@
 //! generator of random orders, and a host without a sandbox. Holds no test of its own.
 
 pub mod bank;
+pub mod both;
 pub mod cases;
 pub mod differential;
 pub mod harness;
@@ -10,4 +11,7 @@ pub mod native;
 pub mod orders;
 pub mod postgres;
 pub mod random;
+pub mod scenarios;
+pub mod shop;
 pub mod stores;
+pub mod survival;

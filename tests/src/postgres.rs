@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::NoTls;
 
+pub mod proxy;
+
 /// How long a server may take to start or to stop on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -88,10 +90,22 @@ impl Cluster {
         cluster
     }
 
+    /// The port of the server, on the loopback address.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where to connect to, with user and password.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
+        self.url_by(self.port)
+    }
+
+    /// The same by another port, such as one that leads to the server's.
+    #[must_use]
+    pub fn url_by(&self, port: u16) -> String {
+        format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres")
     }
 
     /// The same by the socket in its folder.
@@ -138,14 +152,13 @@ impl Cluster {
         })
     }
 
-    /// Ends all connections whose application name contains `name`, as an administrator would. Returns how many.
+    /// Ends all connections of stores to a schema, as an administrator would. Returns how many.
     ///
     /// # Panics
     /// If the server cannot be asked.
-    pub fn terminate_backends(&self, name: &str) -> usize {
+    pub fn terminate_backends(&self, schema: &str) -> usize {
         let ended = self.query_texts(&format!(
-            "SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity \
-             WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' AND application_name LIKE '%{name}%'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'giftcard/{schema}'"
         ));
         ended.len()
     }

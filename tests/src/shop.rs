@@ -245,7 +245,8 @@ impl Shop {
     }
 
     fn adjust_as(&self, card: &Card, document: Value) -> Result<Receipt, DeskError> {
-        self.doing(|doing| self.desk.adjust(doing, &card.name(), &read_document(&document.to_string())?))
+        let input = read_document(&document.to_string())?;
+        receipt(&self.doing(|doing| self.desk.adjust(doing, &card.name(), &input))?)
     }
 
     /// The purchase of a card is refunded: of all of it without an amount.
@@ -254,7 +255,7 @@ impl Shop {
     /// [`DeskError`].
     pub fn refund_purchase(&self, card: &Card, amount: Option<&str>) -> Result<Receipt, DeskError> {
         let amount = amount.map(|amount| PositiveAmount(amount.to_string()));
-        self.doing(|doing| self.desk.refund_purchase(doing, &card.name(), amount.as_ref(), None))
+        receipt(&self.doing(|doing| self.desk.refund_purchase(doing, &card.name(), amount.as_ref(), None))?)
     }
 
     /// A card is blocked.

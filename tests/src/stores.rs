@@ -80,6 +80,8 @@ macro_rules! each_store_claim {
             batches::an_empty_batch_is_nothing;
             batches::later_operations_build_on_earlier_ones;
             batches::a_conflict_takes_along_only_what_builds_on_it;
+            batches::what_builds_on_a_conflict_is_one_although_its_versions_fit;
+            batches::what_builds_on_a_repetition_is_a_conflict;
             batches::the_same_key_twice_in_a_batch_is_done_once;
             batches::a_refusal_and_an_operation_of_one_key_exclude_each_other_in_a_batch;
             batches::documents_and_codes_of_earlier_operations_are_seen_by_later_ones;

@@ -1,18 +1,33 @@
 //! The command line: which commands there are, where their components and documents come from, and what an exit code
 //! means. Must not decide what a card pays.
 
+mod backup;
+mod card;
 mod clock;
+mod credit;
+mod customer;
 mod documents;
+mod expire;
 mod ledger;
+mod naming;
+mod pay;
 mod plugin;
+mod pool;
+mod programme;
+mod progress;
+mod receipt;
+mod report;
 mod run;
+mod secrets;
 mod show;
+mod site;
 mod terminal;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use giftcard::schema::{Document, schema, schemas};
 use giftcard::{PluginsError, Shelf, Till, without_number};
 use giftcard_host::{Host, HostConfig, HostError};
@@ -64,19 +79,77 @@ enum Command {
     /// Make a ledger: its database, its key file and its first site. What is there already stays as it is
     #[command(after_help = EXIT_CODES)]
     Init(ledger::InitArguments),
-    /// Work out what each card pays for an order
+    /// Shops: currency, time zone, exchange rates, policies
+    #[command(subcommand)]
+    Site(site::Command),
+    /// What cards of one kind have in common
+    #[command(subcommand)]
+    Programme(programme::Command),
+    /// Stocks of codes, generated or imported
+    #[command(subcommand)]
+    Pool(pool::Command),
+    /// Cards: issue them, look at them, move them
+    #[command(subcommand)]
+    Card(card::Command),
+    /// Store credit of customers
+    #[command(subcommand)]
+    Credit(credit::Command),
+    /// Customers, and erasing what is known of them
+    #[command(subcommand)]
+    Customer(customer::Command),
+    /// The versions of the keys that codes are found by
+    #[command(subcommand)]
+    Secrets(secrets::Command),
+    /// Work out what each card pays for an order; moves nothing
+    ///
+    /// Documents have the cards with their balances, unless `--ledger` is given: then the ledger knows them, and the
+    /// documents are those of `redeem`
     #[command(after_help = EXIT_CODES)]
     Quote(QuoteArguments),
-    /// Work out where a refund goes
+    /// Reserve what each card pays for an order until it is captured, voided or has ended
+    #[command(after_help = EXIT_CODES)]
+    Hold(pay::HoldArguments),
+    /// Take what each card pays for an order
+    #[command(after_help = EXIT_CODES)]
+    Redeem(pay::PayArguments),
+    /// Take a hold, or a part of it
+    #[command(after_help = EXIT_CODES)]
+    Capture(pay::CaptureArguments),
+    /// Give a hold up
+    #[command(after_help = EXIT_CODES)]
+    Void(pay::VoidArguments),
+    /// Refund an order on the ledger, or work out where a refund goes
+    ///
+    /// With `--order` or `--ledger` the ledger knows what cards paid, and the refund is done. A document by itself says
+    /// what was paid; then nothing moves
     #[command(after_help = EXIT_CODES)]
     Refund(RefundArguments),
+    /// Check the whole ledger: every chain, every balance, every checkpoint, and every recorded decision, run again
+    Verify(verify::VerifyArguments),
+    /// Seal how every chain ends in a signed checkpoint, and export checkpoints
+    Checkpoint(verify::CheckpointArguments),
+    /// What is owed, what moved, what was left over, which codes are left
+    #[command(subcommand)]
+    Report(report::Command),
+    /// End what time has ended: passed holds, and cards whose balance becomes breakage
+    Expire(expire::ExpireArguments),
+    /// Write the whole ledger to a new file while it is in use
+    Backup(backup::BackupArguments),
+    /// Make a ledger of a backup
+    Restore(backup::RestoreArguments),
     /// Look at condition plugins and rules
     #[command(subcommand)]
     Plugin(plugin::Command),
     /// Print the JSON Schema of input and output
     Schema {
-        /// Only this one; all four by name if left out
-        document: Option<SchemaName>,
+        /// Only this one; all by name if left out
+        #[arg(value_parser = schema_names())]
+        document: Option<String>,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
     },
 }
 
@@ -84,7 +157,7 @@ enum Command {
 #[derive(Args)]
 struct DocumentArguments {
     /// JSON files, or `-` for standard input. A file of JSON lines has one document a line
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "order", conflicts_with = "order", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Print one line of JSON for each document
     #[arg(long)]
@@ -98,37 +171,32 @@ struct DocumentArguments {
 struct QuoteArguments {
     #[command(flatten)]
     documents: DocumentArguments,
+    /// The cards are in the ledger
+    #[arg(long = "ledger")]
+    on_ledger: bool,
     /// Show what was checked, and why
     #[arg(long)]
     explain: bool,
+    #[command(flatten)]
+    order: pay::OrderArguments,
 }
 
 #[derive(Args)]
 struct RefundArguments {
     #[command(flatten)]
     documents: DocumentArguments,
+    /// The documents are refunds of orders that the ledger knows
+    #[arg(long = "ledger", conflicts_with = "explain")]
+    on_ledger: bool,
     /// Show how the rules came to it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "order")]
     explain: bool,
+    #[command(flatten)]
+    options: pay::RefundOptions,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum SchemaName {
-    QuoteInput,
-    QuoteOutput,
-    RefundInput,
-    RefundOutput,
-}
-
-impl SchemaName {
-    fn document(self) -> Document {
-        match self {
-            Self::QuoteInput => Document::QuoteInput,
-            Self::QuoteOutput => Document::QuoteOutput,
-            Self::RefundInput => Document::RefundInput,
-            Self::RefundOutput => Document::RefundOutput,
-        }
-    }
+fn schema_names() -> clap::builder::PossibleValuesParser {
+    Document::ALL.iter().map(|document| document.name()).collect::<Vec<_>>().into()
 }
 
 /// Runs the command of this process.
@@ -137,10 +205,27 @@ pub(crate) fn main() -> ExitCode {
     let mut terminal = Terminal::new();
     let json = match &command {
         Command::Init(arguments) => arguments.json,
+        Command::Site(command) => command.json(),
+        Command::Programme(command) => command.json(),
+        Command::Pool(command) => command.json(),
+        Command::Card(command) => command.json(),
+        Command::Credit(command) => command.json(),
+        Command::Customer(command) => command.json(),
+        Command::Secrets(command) => command.json(),
         Command::Quote(arguments) => arguments.documents.json,
+        Command::Hold(arguments) => arguments.pay.documents.json,
+        Command::Redeem(arguments) => arguments.documents.json,
+        Command::Capture(arguments) => arguments.json,
+        Command::Void(arguments) => arguments.json,
         Command::Refund(arguments) => arguments.documents.json,
+        Command::Verify(arguments) => arguments.json(),
+        Command::Checkpoint(arguments) => arguments.json,
+        Command::Report(command) => command.json(),
+        Command::Expire(arguments) => arguments.json,
+        Command::Backup(arguments) => arguments.json,
+        Command::Restore(arguments) => arguments.json,
         Command::Plugin(command) => command.json(),
-        Command::Schema { .. } => false,
+        Command::Schema { .. } | Command::Completions { .. } => false,
     };
     let result = dispatch(&loading, &ledger, command, &mut terminal);
     let code = match result.and_then(|code| terminal.flush().map(|()| code)) {
@@ -163,21 +248,53 @@ fn dispatch(
 ) -> Result<u8, Failure> {
     match command {
         Command::Init(arguments) => ledger::init(ledger, &arguments, terminal),
-        Command::Quote(QuoteArguments { documents, explain }) => {
+        Command::Site(command) => site::run(&ledger.desk(loading)?, &command, terminal),
+        Command::Programme(command) => programme::run(&ledger.desk(loading)?, &command, terminal),
+        Command::Pool(command) => pool::run(&ledger.desk(loading)?, &command, terminal),
+        Command::Card(command) => card::run(&ledger.desk(loading)?, &command, terminal),
+        Command::Credit(command) => credit::run(&ledger.desk(loading)?, &command, terminal),
+        Command::Customer(command) => customer::run(&ledger.desk(loading)?, &command, terminal),
+        Command::Secrets(command) => {
+            let file = ledger.keys(&ledger.address()?)?;
+            secrets::run(&ledger.desk(loading)?, &file, &command, terminal)
+        }
+        Command::Quote(QuoteArguments { documents, on_ledger, explain, order }) => {
+            if on_ledger || order.order.is_some() {
+                return pay::quote(&ledger.desk(loading)?, &documents, &order, explain, terminal);
+            }
             let till = Till::new(shelf(loading)?.1.into_rulebook());
             run::documents(&documents, &run::Quotes { till: &till, explain }, terminal)
         }
-        Command::Refund(RefundArguments { documents, explain }) => {
+        Command::Hold(arguments) => pay::hold(&ledger.desk(loading)?, &arguments, terminal),
+        Command::Redeem(arguments) => pay::redeem(&ledger.desk(loading)?, &arguments, terminal),
+        Command::Capture(arguments) => pay::capture(&ledger.desk(loading)?, &arguments, terminal),
+        Command::Void(arguments) => pay::void(&ledger.desk(loading)?, &arguments, terminal),
+        Command::Refund(RefundArguments { documents, on_ledger, explain, options }) => {
+            if on_ledger || options.order.is_some() {
+                return pay::refund(&ledger.desk(loading)?, &documents, &options, terminal);
+            }
             let till = Till::new(shelf(loading)?.1.into_rulebook());
             run::documents(&documents, &run::Refunds { till: &till, explain }, terminal)
         }
+        Command::Verify(arguments) => verify::verify(ledger, loading, &arguments, terminal),
+        Command::Checkpoint(arguments) => verify::checkpoint(ledger, &arguments, terminal),
+        Command::Report(command) => report::run(&ledger.desk(loading)?, &command, terminal),
+        Command::Expire(arguments) => expire::run(ledger, loading, &arguments, terminal),
+        Command::Backup(arguments) => backup::backup(ledger, &arguments, terminal),
+        Command::Restore(arguments) => backup::run_restore(ledger, &arguments, terminal),
         Command::Plugin(command) => {
             let (host, shelf) = shelf(loading)?;
             plugin::run(command, &host, &shelf, terminal)
         }
         Command::Schema { document } => {
-            let schema = document.map_or_else(schemas, |name| schema(name.document()));
-            terminal.line(&format!("{schema:#}"))?;
+            let document = document.as_deref().and_then(Document::named);
+            terminal.line(&format!("{:#}", document.map_or_else(schemas, schema)))?;
+            Ok(terminal::DONE)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "giftcard", &mut script);
+            terminal.line(String::from_utf8_lossy(&script).trim_end())?;
             Ok(terminal::DONE)
         }
     }

@@ -16,6 +16,7 @@ mod setup;
 mod testing;
 mod tries;
 mod report;
+mod restore;
 mod sweep;
 mod verify;
 
@@ -47,6 +48,7 @@ pub use pools::GENERATE_MAX;
 pub use refund::SpareCode;
 pub use tries::{Blocked, Tries, TriesLimits};
 pub use report::Period;
+pub use restore::{RestoreProblem, restore};
 pub use sweep::{SweepOptions, SweepProgress, SweepReport};
 pub use verify::{
     DecisionCounts, Decisions, FINDINGS_MAX, Finding, OperationVerdict, Progress, Stage, VerifyOptions, VerifyReport,

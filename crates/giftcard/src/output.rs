@@ -16,7 +16,7 @@ pub use account::{
     AccountEntryOutput, AccountOutput, BalanceOutput, CardDetailsOutput, CardHoldOutput, CardState, CodeText,
     DeliveredOutput, IssuedCardOutput, IssuedOutput, RevealedOutput, TransferredOutput,
 };
-pub use ledger::InitOutput;
+pub use ledger::{BackupOutput, InitOutput, RestoreOutput, SealedOutput};
 pub use plugin::{ChoiceOutput, PluginOutput, RejectCodeOutput, SettingOutput};
 pub use quote::{
     CardOutcomeOutput, CardOutput, ConditionOutput, FailureOutput, QuoteOutput, StepOutput, TreatmentOutput,

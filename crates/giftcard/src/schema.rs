@@ -4,55 +4,86 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
-use crate::input::{QuoteInput, RefundInput};
-use crate::output::{QuoteAnswer, RefundAnswer};
+use crate::desk::{CheckpointExport, OperationVerdict, SweepReport, VerifyReport};
+use crate::input::{CaptureInput, PayInput, QuoteInput, RefundInput, RefundOrderInput, RefundOtherInput};
+use crate::output::{
+    BackupOutput, BreakageReport, InitOutput, LiabilityReport, QuoteAnswer, RefundAnswer, RestoreOutput, SealedOutput,
+    StockReport, TurnoverReport,
+};
 
-/// One of the documents that go in or come out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Document {
-    /// What `giftcard quote` reads.
-    QuoteInput,
-    /// What `giftcard quote --json` prints.
-    QuoteOutput,
-    /// What `giftcard refund` reads.
-    RefundInput,
-    /// What `giftcard refund --json` prints.
-    RefundOutput,
+/// A row for each document: its name in Rust, its published name, which way it goes, its type, what it is.
+macro_rules! documents {
+    ($($variant:ident $name:literal $way:ident $type:ty, $what:literal;)*) => {
+        /// One of the documents that go in or come out.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Document {
+            $(#[doc = $what] $variant,)*
+        }
+
+        impl Document {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Its name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+
+        /// The schema of one document.
+        #[must_use]
+        pub fn schema(document: Document) -> Value {
+            match document {
+                $(Document::$variant => $way::<$type>(),)*
+            }
+            .to_value()
+        }
+    };
+}
+
+documents! {
+    QuoteInput "quote-input" input QuoteInput, "What `giftcard quote` reads.";
+    QuoteOutput "quote-output" output QuoteAnswer, "What `giftcard quote --json` prints.";
+    RefundInput "refund-input" input RefundInput, "What `giftcard refund` reads.";
+    RefundOutput "refund-output" output RefundAnswer, "What `giftcard refund --json` prints.";
+    PayInput "pay-input" input PayInput, "What `giftcard redeem`, `hold` and `quote --ledger` read.";
+    CaptureInput "capture-input" input CaptureInput, "A capture of a hold.";
+    RefundOrderInput "refund-order-input" input RefundOrderInput, "What `giftcard refund --ledger` reads.";
+    RefundOtherInput "refund-other-input" input RefundOtherInput, "A refund of another payment method onto a card.";
+    Checkpoints "checkpoints" output CheckpointExport, "What `giftcard checkpoint --export` writes.";
+    CheckpointOutput "checkpoint-output" output SealedOutput, "What `giftcard checkpoint --json` prints.";
+    InitOutput "init-output" output InitOutput, "What `giftcard init --json` prints.";
+    VerifyOutput "verify-output" output VerifyReport, "What `giftcard verify --json` prints.";
+    VerifyOperationOutput "verify-operation-output" output OperationVerdict,
+        "What `giftcard verify operation --json` prints.";
+    ExpireOutput "expire-output" output SweepReport, "What `giftcard expire --json` prints.";
+    ReportLiabilityOutput "report-liability-output" output LiabilityReport,
+        "What `giftcard report liability --json` prints.";
+    ReportTurnoverOutput "report-turnover-output" output TurnoverReport,
+        "What `giftcard report turnover --json` prints.";
+    ReportBreakageOutput "report-breakage-output" output BreakageReport,
+        "What `giftcard report breakage --json` prints.";
+    ReportStockOutput "report-stock-output" output StockReport, "What `giftcard report stock --json` prints.";
+    BackupOutput "backup-output" output BackupOutput, "What `giftcard backup --json` prints.";
+    RestoreOutput "restore-output" output RestoreOutput, "What `giftcard restore --json` prints.";
 }
 
 impl Document {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::QuoteInput, Self::QuoteOutput, Self::RefundInput, Self::RefundOutput];
-
-    /// Its name.
+    /// The document of that name.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::QuoteInput => "quote-input",
-            Self::QuoteOutput => "quote-output",
-            Self::RefundInput => "refund-input",
-            Self::RefundOutput => "refund-output",
-        }
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|document| document.name() == name)
     }
-}
-
-/// The schema of one document.
-#[must_use]
-pub fn schema(document: Document) -> Value {
-    match document {
-        Document::QuoteInput => input::<QuoteInput>(),
-        Document::QuoteOutput => output::<QuoteAnswer>(),
-        Document::RefundInput => input::<RefundInput>(),
-        Document::RefundOutput => output::<RefundAnswer>(),
-    }
-    .to_value()
 }
 
 /// The schemas of all documents, by name.
 #[must_use]
 pub fn schemas() -> Value {
     let all: Map<String, Value> =
-        Document::ALL.into_iter().map(|document| (document.name().to_string(), schema(document))).collect();
+        Document::ALL.iter().map(|&document| (document.name().to_string(), schema(document))).collect();
     json!(all)
 }
 
@@ -70,7 +101,7 @@ mod tests {
 
     #[test]
     fn every_schema_is_one_and_describes_every_field() {
-        for document in Document::ALL {
+        for &document in Document::ALL {
             let schema = schema(document);
             assert!(jsonschema::meta::is_valid(&schema), "{}", document.name());
             let mut bare = Vec::new();

@@ -21,6 +21,10 @@ pub(crate) struct Ticket {
 #[derive(Default)]
 struct TicketState {
     verdict: Option<Result<Verdict, StoreError>>,
+    /// Whether it was committed, once that is known. `None` for ever where it never is.
+    committed: Option<bool>,
+    /// What it was planned on, until it is its turn.
+    builds_on: Vec<Arc<Ticket>>,
     /// It is this one's turn to commit for the others.
     leads: bool,
 }
@@ -28,6 +32,19 @@ struct TicketState {
 impl Ticket {
     pub(crate) fn changes(&self) -> &Changes {
         &self.changes
+    }
+
+    fn decide(&self, verdict: Result<Verdict, StoreError>) {
+        let mut state = self.state();
+        state.committed = Some(matches!(verdict, Ok(Verdict::Committed)));
+        state.verdict = Some(verdict);
+    }
+
+    /// Whether something it was planned on has not come to be. What is in the same batch is not known yet; the store
+    /// tells.
+    fn has_fallen(&self) -> bool {
+        let builds_on = std::mem::take(&mut self.state().builds_on);
+        builds_on.iter().any(|ticket| ticket.state().committed == Some(false))
     }
 
     fn state(&self) -> MutexGuard<'_, TicketState> {
@@ -55,9 +72,13 @@ impl Lanes {
         self.lanes.len()
     }
 
-    /// Takes a place in the lane. From now on it will be written, in the order of places.
-    pub(crate) fn hand_in(&self, lane: usize, changes: Changes) -> Arc<Ticket> {
-        let ticket = Arc::new(Ticket { changes, state: Mutex::default(), turn: Condvar::new() });
+    /// Takes a place in the lane. From now on it will be written, in the order of places, unless what it `builds_on` is
+    /// not: all of that was handed in to this lane before.
+    pub(crate) fn hand_in(&self, lane: usize, mut changes: Changes, builds_on: Vec<Arc<Ticket>>) -> Arc<Ticket> {
+        let keys = builds_on.iter().filter_map(|ticket| ticket.changes.operation.as_ref());
+        changes.builds_on = keys.map(|operation| operation.key.clone()).collect();
+        let state = Mutex::new(TicketState { builds_on, ..TicketState::default() });
+        let ticket = Arc::new(Ticket { changes, state, turn: Condvar::new() });
         self.lane(lane).waiting.push(Arc::clone(&ticket));
         ticket
     }
@@ -97,17 +118,27 @@ impl Lanes {
     fn lead(&self, lane: usize, batch: &[Arc<Ticket>], store: &dyn Store) {
         // However the commit ends, the lane is free again and nobody waits for ever.
         let release = Release { lanes: self, lane, batch };
-        let changes: Vec<&Changes> = batch.iter().map(|ticket| ticket.changes()).collect();
+        let mut standing: Vec<&Arc<Ticket>> = Vec::with_capacity(batch.len());
+        for ticket in batch {
+            match ticket.has_fallen() {
+                true => ticket.decide(Ok(Verdict::Conflict)),
+                false => standing.push(ticket),
+            }
+        }
+        let changes: Vec<&Changes> = standing.iter().map(|ticket| ticket.changes()).collect();
+        if changes.is_empty() {
+            return;
+        }
         match store.commit(lane, &changes) {
             Ok(verdicts) => {
-                debug_assert_eq!(verdicts.len(), batch.len());
-                for (ticket, verdict) in batch.iter().zip(verdicts) {
-                    ticket.state().verdict = Some(Ok(verdict));
+                debug_assert_eq!(verdicts.len(), standing.len());
+                for (ticket, verdict) in standing.iter().zip(verdicts) {
+                    ticket.decide(Ok(verdict));
                 }
             }
             Err(error) => {
-                for ticket in batch {
-                    ticket.state().verdict = Some(Err(error.clone()));
+                for ticket in standing {
+                    ticket.decide(Err(error.clone()));
                 }
             }
         }
@@ -128,12 +159,11 @@ struct Release<'a> {
 impl Drop for Release<'_> {
     fn drop(&mut self) {
         for ticket in self.batch {
-            let mut state = ticket.state();
-            if state.verdict.is_none() {
+            let undecided = ticket.state().committed.is_none();
+            if undecided {
                 let why = "the thread that committed for others panicked".to_string();
-                state.verdict = Some(Err(StoreError::Unknown(why)));
+                ticket.decide(Err(StoreError::Unknown(why)));
             }
-            drop(state);
             ticket.turn.notify_all();
         }
         let mut lane = self.lanes.lane(self.lane);

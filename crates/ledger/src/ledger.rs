@@ -10,7 +10,7 @@ use std::time::Duration;
 use giftcard_engine::moment::InstantMs;
 use serde::{Deserialize, Serialize};
 
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, Ticket};
 use crate::locks::{Guard, Key, Locks};
 use crate::model::{Hash32, Id, Operation, OperationKey, RecordKind, Refusal};
 use crate::store::{Changes, Found, Personal, Store, StoreError, Verdict, Want};
@@ -21,8 +21,8 @@ pub const ATTEMPTS_MAX: u32 = 24;
 /// After so many conflicts, nothing that is under way is built on any more: another process writes the same cards.
 const ATTEMPTS_HOPEFUL: u32 = 2;
 
-/// How often reading may lead to more reading.
-const READS_MAX: u32 = 4;
+/// How often reading may lead to more reading: as often as cards that replaced one another are followed, and some more.
+const READS_MAX: u32 = 24;
 
 /// Code of the refusal where the sites and programmes changed since the caller read them: read them again, and ask anew.
 pub const CONFIGURATION_CHANGED: &str = "configuration-changed";
@@ -97,6 +97,11 @@ pub trait Plan {
     fn more(&self, found: &Found) -> Want {
         let _ = found;
         Want::default()
+    }
+
+    /// Whether it is what ends passed holds, which are then still there when it is planned.
+    fn ends_holds(&self) -> bool {
+        false
     }
 
     /// What it changes. May be called several times; only the last counts.
@@ -259,7 +264,11 @@ impl Ledger {
     /// As [`Ledger::run`].
     pub fn release_passed(&self, found: &mut Found, now: InstantMs) -> Result<(), LedgerError<std::convert::Infallible>> {
         for _ in 0..ATTEMPTS_MAX {
-            let Holds::Passed(holds) = self.settle_holds(found, now, false)? else { return Ok(()) };
+            let holds = match self.settle_holds(found, now, false)? {
+                Holds::Passed(holds) => holds,
+                Holds::Moved => Vec::new(),
+                Holds::Settled | Holds::Doubted => return Ok(()),
+            };
             for hold in holds {
                 self.expire_hold(hold, now)?;
             }
@@ -292,7 +301,7 @@ impl Ledger {
         debug_assert!(changes.accounts.is_empty() && changes.entries.is_empty() && changes.operation.is_none());
         let keys: Vec<Key> = changes.records.iter().map(|change| Key::Record(change.key.clone())).collect();
         let lane = self.lane(&keys);
-        let ticket = self.lanes.hand_in(lane, changes);
+        let ticket = self.lanes.hand_in(lane, changes, Vec::new());
         self.lanes.wait(lane, &ticket, self.store())
     }
 
@@ -331,7 +340,7 @@ impl Ledger {
     ) -> Result<Attempt, LedgerError<P::Error>> {
         let want = Want { operation: Some(request.key.clone()), ..plan.want() };
         let early = self.predict(&want).map(|keys| self.locks.lock(keys));
-        let mut found = self.read(&want, plan)?;
+        let (mut found, mut at_once) = self.read(&want, plan)?;
         if let Some(answer) = self.repeated(request, &found)? {
             return Ok(Attempt::Answered(answer));
         }
@@ -345,24 +354,31 @@ impl Ledger {
                 (guard, fresh)
             }
         };
-        let mut built_on = hopeful.then(|| guard.overlay(&mut found, lane)).flatten();
-        if built_on.is_none() || !fresh {
-            if built_on.is_none() {
+        let mut builds_on = hopeful.then(|| guard.overlay(&mut found, lane)).flatten();
+        if builds_on.is_none() || !fresh {
+            if builds_on.is_none() {
                 guard.settle();
             }
-            found = self.read(&want, plan)?;
+            (found, at_once) = self.read(&want, plan)?;
             if !guard.covers(&self::keys(&want, &found)) {
                 return Ok(Attempt::Again);
             }
-            if built_on.is_some() {
-                built_on = guard.overlay(&mut found, lane);
+            // Somebody else may have done the same operation while this one waited.
+            if let Some(answer) = self.repeated(request, &found)? {
+                return Ok(Attempt::Answered(answer));
+            }
+            if builds_on.is_some() {
+                builds_on = guard.overlay(&mut found, lane);
             }
         }
-        let built_on = built_on.unwrap_or(false);
+        let builds_on = builds_on.unwrap_or_default();
+        let built_on = !builds_on.is_empty();
         let now = self.not_before_seen(request.now.max(found.high_water));
-        match self.settle_holds(&mut found, now, built_on)? {
+        let holds = if plan.ends_holds() { Holds::Settled } else { self.settle_holds(&mut found, now, built_on)? };
+        match holds {
             Holds::Settled => {}
             Holds::Doubted => return Ok(Attempt::Doubted),
+            Holds::Moved => return Ok(Attempt::Again),
             Holds::Passed(holds) => {
                 drop(guard);
                 for hold in holds {
@@ -371,10 +387,14 @@ impl Ledger {
                 return Ok(Attempt::Again);
             }
         }
-        let planned = plan.plan(&Facts { found, now, ids: &self.ids });
-        match planned {
-            Ok(changes) => self.commit(lane, guard, changes),
+        let facts = Facts { found, now, ids: &self.ids };
+        match plan.plan(&facts) {
+            Ok(changes) => self.commit(lane, guard, changes, builds_on),
             Err(Stop::Stale) => Ok(Attempt::Conflict),
+            // A commit would be refused by its guards; an answer has none.
+            Err(Stop::Refused(_) | Stop::Store(_)) if !at_once && !built_on && !self.is_as_read(&want, &facts.found)? => {
+                Ok(Attempt::Again)
+            }
             Err(Stop::Store(error)) => Err(LedgerError::Store(error)),
             Err(Stop::Failed(error)) => Err(LedgerError::Failed(error)),
             // What it was refused for may never come to be: look again once it is known.
@@ -396,7 +416,8 @@ impl Ledger {
         Some(keys)
     }
 
-    fn read<P: Plan>(&self, want: &Want, plan: &P) -> Result<Found, StoreError> {
+    /// What a plan needs, and whether all of it was so at one moment.
+    fn read<P: Plan>(&self, want: &Want, plan: &P) -> Result<(Found, bool), StoreError> {
         let mut found = self.store.find(want)?;
         let mut known = self.known_codes();
         for (lookups, code) in want.codes.iter().zip(&found.codes) {
@@ -411,20 +432,39 @@ impl Ledger {
             }
         }
         drop(known);
-        let mut asked = want.records.clone();
+        let (mut accounts, mut records) = (want.accounts.clone(), want.records.clone());
+        let mut at_once = true;
         for _ in 0..READS_MAX {
             let mut more = plan.more(&found);
-            more.accounts.retain(|id| !found.accounts.contains_key(id));
-            more.records.retain(|key| !asked.contains(key));
+            more.accounts.retain(|id| !found.accounts.contains_key(id) && !accounts.contains(id));
+            more.records.retain(|key| !records.contains(key));
             if more == Want::default() {
                 break;
             }
             let further = self.store.find(&more)?;
-            asked.extend(more.records);
+            at_once = false;
+            accounts.extend(more.accounts);
+            records.extend(more.records);
             found.accounts.extend(further.accounts);
             found.records.extend(further.records);
         }
-        Ok(found)
+        Ok((found, at_once))
+    }
+
+    /// Whether everything that was found, step by step, is still so, and was so at one moment then.
+    fn is_as_read(&self, want: &Want, found: &Found) -> Result<bool, StoreError> {
+        let mut records = want.records.clone();
+        records.extend(found.records.keys().filter(|key| !want.records.contains(key)).cloned());
+        let accounts = found.accounts.keys().copied().collect();
+        let now = self.store.find(&Want { records, accounts, ..want.clone() })?;
+        let accounts = found.accounts.iter().all(|(id, account)| {
+            now.accounts.get(id).is_some_and(|there| there.version == account.version)
+        });
+        let versions = |found: &Found| {
+            let versions = found.records.iter().map(|(key, record)| (key.clone(), record.version));
+            versions.collect::<HashMap<_, _>>()
+        };
+        Ok(now.operation.is_none() && accounts && versions(&now) == versions(found))
     }
 
     /// The answer to an operation that was done or refused before.
@@ -471,6 +511,14 @@ impl Ledger {
             holds.dedup();
             return Ok(Holds::Passed(holds));
         }
+        // Another process may have ended them after the accounts were read.
+        let there = self.store.find(&Want { accounts: accounts.clone(), ..Want::default() })?.accounts;
+        let version = |accounts: &HashMap<Id, crate::model::Account>, id| {
+            accounts.get(id).map(|account: &crate::model::Account| account.version)
+        };
+        if accounts.iter().any(|id| version(&there, id) != version(&found.accounts, id)) {
+            return Ok(Holds::Moved);
+        }
         // The first end was that of a hold which is closed by now.
         let ends = self.store.next_hold_ends(&accounts, &[])?;
         for id in accounts {
@@ -492,13 +540,20 @@ impl Ledger {
         crate::operations::expire_hold(self, hold, now).map(|_| ()).map_err(never)
     }
 
-    fn commit<E>(&self, lane: usize, guard: Guard<'_>, changes: Changes) -> Result<Attempt, LedgerError<E>> {
-        guard.publish(&changes, lane);
-        let ticket = self.lanes.hand_in(lane, changes);
+    fn commit<E>(
+        &self,
+        lane: usize,
+        guard: Guard<'_>,
+        changes: Changes,
+        builds_on: Vec<Arc<Ticket>>,
+    ) -> Result<Attempt, LedgerError<E>> {
+        let ticket = self.lanes.hand_in(lane, changes, builds_on);
+        let mut under_way = guard.publish(&ticket, lane);
         // Whoever is next can plan on what this one will have done.
         drop(guard);
         let verdict = self.lanes.wait(lane, &ticket, self.store());
-        self.locks.retire(ticket.changes(), matches!(verdict, Ok(Verdict::Committed)));
+        under_way.committed = matches!(verdict, Ok(Verdict::Committed));
+        drop(under_way);
         match verdict? {
             Verdict::Committed => {
                 let operation = ticket.changes().operation.as_ref();
@@ -529,7 +584,7 @@ impl Ledger {
                 answer,
             };
             let changes = Changes { refusal: Some(refusal), ..Changes::default() };
-            let ticket = self.lanes.hand_in(lane, changes);
+            let ticket = self.lanes.hand_in(lane, changes, Vec::new());
             // Somebody else's answer to the same key goes first.
             if self.lanes.wait(lane, &ticket, self.store())? != Verdict::Committed {
                 return Ok(Attempt::Again);
@@ -570,6 +625,8 @@ enum Attempt {
 enum Holds {
     Settled,
     Doubted,
+    /// The accounts are not as they were read any more.
+    Moved,
     Passed(Vec<Id>),
 }
 

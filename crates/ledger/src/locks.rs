@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::lanes::Ticket;
 use crate::model::{Account, Id, Record, RecordKey};
 use crate::store::{Changes, Found};
 
@@ -32,7 +33,8 @@ struct Slot {
     waiting: u32,
     /// Operations under way that write it.
     under_way: u32,
-    row: Option<(Row, usize)>,
+    /// What it will be, and through which lane by whom.
+    row: Option<(Row, usize, Arc<Ticket>)>,
     /// Told when the key is free.
     turn: Arc<Condvar>,
     /// Told when something under way has ended.
@@ -81,7 +83,7 @@ impl Locks {
     }
 
     /// What was under way for `changes` has ended. After a failure what was built on it is not believed either.
-    pub(crate) fn retire(&self, changes: &Changes, committed: bool) {
+    fn retire(&self, changes: &Changes, committed: bool) {
         let mut slots = self.slots();
         for (key, _) in rows(changes) {
             let Some(slot) = slots.get_mut(&key) else { continue };
@@ -119,27 +121,28 @@ pub(crate) struct Guard<'a> {
     pub(crate) waited: bool,
 }
 
-impl Guard<'_> {
+impl<'a> Guard<'a> {
     /// Whether all of `keys` are held.
     pub(crate) fn covers(&self, keys: &[Key]) -> bool {
         keys.iter().all(|key| self.keys.binary_search(key).is_ok())
     }
 
     /// Puts what is under way over what was read. `None` if some of it can only be read once it is committed: it goes
-    /// through another lane, or is not kept here. True if anything was put.
-    pub(crate) fn overlay(&self, found: &mut Found, lane: usize) -> Option<bool> {
+    /// through another lane, or is not kept here. Whose it is, each once; nobody's if nothing was put.
+    pub(crate) fn overlay(&self, found: &mut Found, lane: usize) -> Option<Vec<Arc<Ticket>>> {
         let slots = self.locks.slots();
-        let mut any = false;
+        let mut whose: Vec<Arc<Ticket>> = Vec::new();
         for key in &self.keys {
             let Some(slot) = slots.get(key) else { continue };
             if slot.under_way == 0 {
                 continue;
             }
-            match (&slot.row, key) {
-                (Some((Row::Account(account), through)), Key::Account(id)) if *through == lane => {
+            let Some((row, through, ticket)) = &slot.row else { return None };
+            match (row, key) {
+                (Row::Account(account), Key::Account(id)) if *through == lane => {
                     found.accounts.insert(*id, (**account).clone());
                 }
-                (Some((Row::Record(record), through)), Key::Record(at)) if *through == lane => {
+                (Row::Record(record), Key::Record(at)) if *through == lane => {
                     match record {
                         Some(record) => found.records.insert(at.clone(), record.clone()),
                         None => found.records.remove(at),
@@ -147,9 +150,11 @@ impl Guard<'_> {
                 }
                 _ => return None,
             }
-            any = true;
+            if !whose.iter().any(|known| Arc::ptr_eq(known, ticket)) {
+                whose.push(Arc::clone(ticket));
+            }
         }
-        Some(any)
+        Some(whose)
     }
 
     /// Waits until nothing is under way for the keys. Nobody else can add to it meanwhile.
@@ -165,14 +170,29 @@ impl Guard<'_> {
         }
     }
 
-    /// Shows the next caller what will be once `changes` is committed.
-    pub(crate) fn publish(&self, changes: &Changes, lane: usize) {
+    /// Shows the next caller what will be once what was handed in is committed, until what is returned is dropped.
+    pub(crate) fn publish(&self, ticket: &Arc<Ticket>, lane: usize) -> UnderWay<'a> {
         let mut slots = self.locks.slots();
-        for (key, row) in rows(changes) {
+        for (key, row) in rows(ticket.changes()) {
             let slot = slots.entry(key).or_default();
             slot.under_way += 1;
-            slot.row = Some((row, lane));
+            slot.row = Some((row, lane, Arc::clone(ticket)));
         }
+        UnderWay { locks: self.locks, ticket: Arc::clone(ticket), committed: false }
+    }
+}
+
+/// That something is under way. Ends when dropped, and be it by a panic, since others wait for its end.
+pub(crate) struct UnderWay<'a> {
+    locks: &'a Locks,
+    ticket: Arc<Ticket>,
+    /// Whether it came to be.
+    pub(crate) committed: bool,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.locks.retire(self.ticket.changes(), self.committed);
     }
 }
 

@@ -54,6 +54,11 @@ pub trait Command {
         Want::default()
     }
 
+    /// As [`Plan::ends_holds`].
+    fn ends_holds(&self) -> bool {
+        false
+    }
+
     /// Does it to `draft`, and says what is answered.
     ///
     /// # Errors
@@ -76,6 +81,10 @@ impl<C: Command> Plan for Operate<'_, C> {
 
     fn more(&self, found: &Found) -> Want {
         self.command.more(found)
+    }
+
+    fn ends_holds(&self) -> bool {
+        self.command.ends_holds()
     }
 
     fn plan(&mut self, facts: &Facts<'_>) -> Result<Changes, Stop<Infallible>> {

@@ -203,7 +203,7 @@ impl Store for SqliteStore {
     }
 
     fn history(&self, account: Id, after: u64, limit: usize) -> Result<Vec<Booked>, StoreError> {
-        self.read(|connection| scan::history(connection, account, after, limit))
+        self.read_at_once(|connection| scan::history(connection, account, after, limit))
     }
 
     fn operations(&self, after: i64, limit: usize) -> Result<Vec<Numbered>, StoreError> {

@@ -119,6 +119,10 @@ pub struct Changes {
     pub operation: Option<Operation>,
     /// In place of an operation: a refusal to remember.
     pub refusal: Option<Refusal>,
+    /// Operations that were not committed yet when this one was planned on what they will have made. Where one of them is
+    /// before this one in the same batch, it must be committed with it: see [`builds_on`]. Versions alone do not tell,
+    /// since another process may have made the same version of something else.
+    pub builds_on: Vec<OperationKey>,
     /// The configuration's version must be this.
     pub configuration: Option<u64>,
     /// These documents must have these versions (`None`: must not be there). They are not written.
@@ -141,6 +145,21 @@ pub struct Changes {
     pub personal: Option<Personal>,
     /// Contexts to add, unless they are there.
     pub contexts: Vec<Context>,
+}
+
+/// For each operation of a batch the places of those before it that it builds on: of each key the last, which is the one
+/// that was seen. If one of them is not committed, the operation is a conflict.
+#[must_use]
+pub fn builds_on(batch: &[&Changes]) -> Vec<Vec<usize>> {
+    let has_key = |changes: &Changes, key: &OperationKey| {
+        changes.operation.as_ref().is_some_and(|operation| operation.key == *key)
+    };
+    let places = |place: usize| {
+        let before = &batch[..place];
+        let last = |key| before.iter().rposition(|changes| has_key(changes, key));
+        batch[place].builds_on.iter().filter_map(last).collect()
+    };
+    (0..batch.len()).map(places).collect()
 }
 
 /// What became of one operation of a batch.

@@ -8,8 +8,8 @@ use std::time::Instant;
 use giftcard::Desk;
 use giftcard::desk::PayKind;
 use giftcard::secrets::Secrets;
-use giftcard_ledger::model::{Entry, RecordKind};
-use giftcard_ledger::store::Store;
+use giftcard_ledger::model::{Entry, RecordKey, RecordKind};
+use giftcard_ledger::store::{Store, Want};
 use giftcard_tests::bank;
 
 use crate::report::Measured;
@@ -127,8 +127,9 @@ pub(crate) fn template(desk: &Desk) -> Template {
         last = page.into_iter().next_back();
     }
     let last = last.unwrap();
-    let order = desk.store().records(RecordKind::Order, bank::SITE, &format!("order-{:012}", number - 1), 2).unwrap();
-    let order = order.into_iter().next_back().unwrap();
+    let key = RecordKey { kind: RecordKind::Order, site: bank::SITE.to_string(), id: format!("order-{number:012}") };
+    let want = Want { records: vec![key.clone()], ..Want::default() };
+    let order = desk.store().find(&want).unwrap().records.remove(&key).unwrap();
     Template {
         answer: last.operation.answer,
         decision: last.operation.decision.unwrap(),

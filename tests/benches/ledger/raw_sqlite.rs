@@ -81,10 +81,11 @@ impl Raw {
     fn write(&self, number: u64, card: &Card) {
         let connection = &self.connection;
         // A batch may have one card twice; the loop reads it again then, as the ledger would have it in memory.
-        let (version, balance): (i64, i64) = connection
-            .prepare_cached("SELECT version, balance FROM account WHERE id = ?1")
+        type Now = (i64, i64, Option<i64>, Option<i64>);
+        let (version, balance, last_operation, last_place): Now = connection
+            .prepare_cached("SELECT version, balance, last_operation, last_place FROM account WHERE id = ?1")
             .unwrap()
-            .query_row([card.id], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row([card.id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
             .unwrap();
         debug_assert!(version >= card.version && balance <= card.balance);
         let mut id = [0_u8; 16];
@@ -111,10 +112,11 @@ impl Raw {
         connection
             .prepare_cached(
                 "INSERT INTO entry (operation, place, currency, exponent, amount, account, number, held_change, balance, \
-                 held, status, hash) VALUES (?1, 0, 'USD', 2, -35, ?2, ?3, 0, ?4, 0, 1, ?5)",
+                 held, status, hash, previous_operation, previous_place) \
+                 VALUES (?1, 0, 'USD', 2, -35, ?2, ?3, 0, ?4, 0, 1, ?5, ?6, ?7)",
             )
             .unwrap()
-            .execute(params![sequence, card.id, version + 1, balance - 35, card.lookup])
+            .execute(params![sequence, card.id, version + 1, balance - 35, card.lookup, last_operation, last_place])
             .unwrap();
         for leg in 0..self.legs {
             connection
@@ -127,9 +129,9 @@ impl Raw {
                 .unwrap();
         }
         connection
-            .prepare_cached("UPDATE account SET version = ?2, balance = ?3, head = ?4 WHERE id = ?1")
+            .prepare_cached("UPDATE account SET version = ?2, balance = ?3, head = ?4, last_operation = ?5, last_place = 0 WHERE id = ?1")
             .unwrap()
-            .execute(params![card.id, version + 1, balance - 35, card.lookup])
+            .execute(params![card.id, version + 1, balance - 35, card.lookup, sequence])
             .unwrap();
         connection
             .prepare_cached("INSERT INTO record (version, kind, site, id, body) VALUES (1, 4, ?1, ?2, ?3)")

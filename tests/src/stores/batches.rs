@@ -47,6 +47,38 @@ pub(super) fn a_conflict_takes_along_only_what_builds_on_it(store: &dyn Store) {
     Everything::of(store, &Names::default()).assert_sound();
 }
 
+pub(super) fn what_builds_on_a_conflict_is_one_although_its_versions_fit(store: &dyn Store) {
+    let there = rows::issue(store, &rows::card(1), 100);
+    let other = Booking::named("of another process").moves(&there, -1, 0);
+    rows::committed(store, &other.clone().changes());
+    let on = |key: &str, booking: Booking| booking.with(|changes| changes.builds_on = vec![rows::key(key)]);
+    let stale = Booking::named("stale").moves(&there, -2, 0);
+    let second = on("stale", Booking::named("second").moves(&stale.after(there.id), -3, 0));
+    let third = on("second", Booking::named("third").moves(&second.after(there.id), -4, 0));
+    // What it builds on is not in the batch, so nothing is asked of it.
+    let good = on("of another process", Booking::named("good").moves(&other.after(there.id), -5, 0));
+    let last = on("good", Booking::named("last").moves(&good.after(there.id), -6, 0));
+    let after = last.after(there.id);
+    let batch = [stale, second, third, good, last].map(Booking::changes);
+    let verdicts = rows::commit(store, &batch.iter().collect::<Vec<_>>());
+    use Verdict::{Committed, Conflict};
+    assert_eq!(verdicts, [Conflict, Conflict, Conflict, Committed, Committed]);
+    assert_eq!(rows::account(store, there.id), after);
+    Everything::of(store, &Names::default()).assert_sound();
+}
+
+pub(super) fn what_builds_on_a_repetition_is_a_conflict(store: &dyn Store) {
+    let there = rows::issue(store, &rows::card(1), 100);
+    let done = Booking::named("k").moves(&there, -1, 0);
+    rows::committed(store, &done.changes());
+    let again = Booking::named("k").moves(&there, -2, 0);
+    let on_it = Booking::named("on it").moves(&again.after(there.id), -3, 0);
+    let on_it = on_it.with(|changes| changes.builds_on = vec![rows::key("k")]);
+    let batch = [again, on_it].map(Booking::changes);
+    let verdicts = rows::commit(store, &batch.iter().collect::<Vec<_>>());
+    assert_eq!(verdicts, [Verdict::Duplicate, Verdict::Conflict]);
+}
+
 pub(super) fn the_same_key_twice_in_a_batch_is_done_once(store: &dyn Store) {
     let there = rows::issue(store, &rows::card(1), 100);
     let first = Booking::named("k").moves(&there, -10, 0);

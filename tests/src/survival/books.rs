@@ -1,8 +1,11 @@
-//! Whether a ledger adds up: every chain, every balance, every sum, every hold, recomputed from the operations alone.
-//! Must not know which operations should be there.
+//! Whether a ledger adds up: every chain, every balance, every sum, every hold, recomputed from the operations alone, by
+//! other means than the product's own check, which has to agree. Must not know which operations should be there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use anyhow::{Result, ensure};
+use giftcard::Desk;
+use giftcard::desk::{Decisions, VerifyOptions};
 use giftcard_engine::card::Status;
 use giftcard_engine::{Currency, Minor};
 use giftcard_ledger::chain;
@@ -19,6 +22,8 @@ const PAGE: usize = 1000;
 
 /// Faults that are told; a broken ledger has many.
 const FAULTS_MAX: usize = 20;
+
+type StoreResult<T> = std::result::Result<T, StoreError>;
 
 /// What looking through a ledger showed.
 #[derive(Debug, Default)]
@@ -68,7 +73,7 @@ struct Sums {
 ///
 /// # Errors
 /// [`StoreError`] where the ledger cannot be read, which is worse than a fault.
-pub fn audit(store: &dyn Store, sites: &[&str], mut each: impl FnMut(&Numbered)) -> Result<Audit, StoreError> {
+pub fn audit(store: &dyn Store, sites: &[&str], mut each: impl FnMut(&Numbered)) -> StoreResult<Audit> {
     let (mut audit, mut sums) = (Audit::default(), Sums::default());
     let mut keys = HashSet::new();
     let mut after = i64::MIN;
@@ -94,6 +99,37 @@ pub fn audit(store: &dyn Store, sites: &[&str], mut each: impl FnMut(&Numbered))
         compare_orders(store, site, &sums, &mut audit)?;
     }
     Ok(audit)
+}
+
+/// The product's own check of a ledger, with some of the decisions run again.
+///
+/// # Errors
+/// What it found.
+pub fn verify(desk: &Desk) -> Result<()> {
+    const DECISIONS: usize = 10;
+    let options = VerifyOptions { decisions: Decisions::Sample(DECISIONS), exported: Vec::new() };
+    let report = desk.verify(&options, &mut |_| {})?;
+    let told: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+    ensure!(report.sound, "the ledger's own check found {}", told.join("; "));
+    Ok(())
+}
+
+/// Whether a ledger has the first of another's operations, equal row by row, and no others.
+///
+/// # Errors
+/// The first operation that is missing, is another, or is too much.
+pub fn is_beginning_of(whole: &[Numbered], part: &[Numbered]) -> std::result::Result<(), String> {
+    for (place, numbered) in part.iter().enumerate() {
+        let key = &numbered.operation.key.key;
+        match whole.get(place) {
+            None => return Err(format!("`{key}` is more than was ever done")),
+            Some(expected) if expected == numbered => {}
+            Some(expected) => {
+                return Err(format!("operation {place} is `{key}`, and was `{}`", expected.operation.key.key));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn add(numbered: &Numbered, sums: &mut Sums, audit: &mut Audit) {
@@ -186,7 +222,7 @@ fn tender(numbered: &Numbered, account: Id, amount: i64, sums: &mut Sums) {
     }
 }
 
-fn compare_accounts(store: &dyn Store, sums: &Sums, audit: &mut Audit) -> Result<(), StoreError> {
+fn compare_accounts(store: &dyn Store, sums: &Sums, audit: &mut Audit) -> StoreResult<()> {
     let mut after = None;
     let mut count = 0;
     loop {
@@ -210,7 +246,7 @@ fn compare_accounts(store: &dyn Store, sums: &Sums, audit: &mut Audit) -> Result
     Ok(())
 }
 
-fn compare_sums(store: &dyn Store, sums: &Sums, audit: &mut Audit) -> Result<(), StoreError> {
+fn compare_sums(store: &dyn Store, sums: &Sums, audit: &mut Audit) -> StoreResult<()> {
     let stored = store.counter_sums()?.into_iter().map(|sum| ((sum.counter, sum.currency), sum.amount_minor));
     let stored: BTreeMap<_, _> = stored.filter(|(_, sum)| *sum != 0).collect();
     let own: BTreeMap<_, _> = sums.counters.iter().map(|(key, sum)| (*key, *sum)).filter(|(_, sum)| *sum != 0).collect();
@@ -230,7 +266,7 @@ fn compare_sums(store: &dyn Store, sums: &Sums, audit: &mut Audit) -> Result<(),
 }
 
 /// What accounts hold, what the documents of open holds say, and what is looked up by end must be one.
-fn compare_holds(store: &dyn Store, audit: &mut Audit) -> Result<(), StoreError> {
+fn compare_holds(store: &dyn Store, audit: &mut Audit) -> StoreResult<()> {
     let (mut lines, mut held): (BTreeSet<(i64, i64, i64)>, HashMap<Id, i64>) = Default::default();
     each_record(store, RecordKind::Hold, "", |id, body| {
         let hold: HoldRecord = read_record(body)?;
@@ -265,7 +301,7 @@ fn compare_holds(store: &dyn Store, audit: &mut Audit) -> Result<(), StoreError>
 }
 
 /// What orders say that accounts paid, against the entries.
-fn compare_orders(store: &dyn Store, site: &str, sums: &Sums, audit: &mut Audit) -> Result<(), StoreError> {
+fn compare_orders(store: &dyn Store, site: &str, sums: &Sums, audit: &mut Audit) -> StoreResult<()> {
     let mut paying = 0;
     each_record(store, RecordKind::Order, site, |id, body| {
         let order: OrderRecord = read_record(body)?;
@@ -294,8 +330,8 @@ fn each_record(
     store: &dyn Store,
     kind: RecordKind,
     site: &str,
-    mut each: impl FnMut(&str, &str) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+    mut each: impl FnMut(&str, &str) -> StoreResult<()>,
+) -> StoreResult<()> {
     let mut after = String::new();
     loop {
         let page = store.records(kind, site, &after, PAGE)?;

@@ -15,7 +15,7 @@ use giftcard_ledger::store::{Numbered, Store, StoreError, Want};
 use serde::{Deserialize, Serialize};
 
 use super::books;
-use crate::bank::{SITE, code, payment, usd};
+use crate::bank::{SITE, code, usd};
 
 /// Failures that are told; the rest is counted.
 const TOLD_MAX: usize = 10;
@@ -147,14 +147,16 @@ fn decimal(amount: i64) -> String {
 
 /// A payment whose order is called as its operation.
 fn pay(key: &str, total: i64, cards: &[(usize, Option<i64>)]) -> giftcard::input::PayInput {
-    let codes: Vec<String> = cards.iter().map(|(card, _)| code(*card)).collect();
-    let mut input = payment(key, key, total, &codes);
-    for (entry, (_, most)) in input.cards.0.iter_mut().zip(cards) {
-        entry.use_at_most = most.map(|most| {
-            serde_json::from_value(serde_json::Value::String(decimal(most))).expect("INVARIANT: a positive amount")
-        });
-    }
-    input
+    let entry = |(card, most): &(usize, Option<i64>)| match most {
+        None => serde_json::json!({ "code": code(*card) }),
+        Some(most) => serde_json::json!({ "code": code(*card), "use_at_most": decimal(*most) }),
+    };
+    let input = serde_json::json!({
+        "operation": key,
+        "order": { "id": key, "currency": "USD", "total": decimal(total) },
+        "cards": cards.iter().map(entry).collect::<Vec<_>>(),
+    });
+    serde_json::from_value(input).expect("INVARIANT: a payment")
 }
 
 fn issue(
@@ -284,6 +286,17 @@ impl Client {
         }
     }
 
+    /// The same client at an earlier time of its clock.
+    #[must_use]
+    pub fn sent_by(&self, time: usize) -> Self {
+        let then = |(key, sent): (&String, &Sent)| {
+            let acknowledged = sent.acknowledged.clone().filter(|(at, _)| *at <= time);
+            (key.clone(), Sent { acknowledged, ..sent.clone() })
+        };
+        let sent = self.sent.iter().filter(|(_, sent)| sent.sent_at <= time).map(then).collect();
+        Self { sent, contradictions: Vec::new() }
+    }
+
     /// What was sent, in no order.
     pub fn sent(&self) -> impl Iterator<Item = (&str, &Sent)> {
         self.sent.iter().map(|(key, sent)| (key.as_str(), sent))
@@ -301,15 +314,16 @@ impl Client {
         self.sent.is_empty()
     }
 
-    /// Compares a ledger that nobody writes to with what was sent and acknowledged until `until`.
+    /// Compares a ledger that nobody writes to with what was acknowledged by one time and sent by another: all of the
+    /// first has to be there, and nothing but the second.
     ///
     /// # Errors
     /// [`StoreError`] where it cannot be read.
-    pub fn compare(&self, store: &dyn Store, until: usize) -> Result<Findings, StoreError> {
+    pub fn compare(&self, store: &dyn Store, acknowledged_by: usize, sent_by: usize) -> Result<Findings, StoreError> {
         let mut findings = Findings::default();
         let mut there: HashSet<String> = HashSet::new();
         let audit = books::audit(store, &[SITE], |numbered| {
-            self.compare_one(numbered, until, &mut findings);
+            self.compare_one(numbered, sent_by, &mut findings);
             if !there.insert(numbered.operation.key.key.clone()) {
                 findings.doubled += 1;
             }
@@ -318,9 +332,9 @@ impl Client {
         audit.faults.into_iter().chain(self.contradictions.clone()).for_each(|fault| findings.fault(fault));
         for (key, sent) in &self.sent {
             let is_there = there.contains(key);
-            match sent.acknowledged.as_ref().filter(|(at, _)| *at <= until) {
+            match sent.acknowledged.as_ref().filter(|(at, _)| *at <= acknowledged_by) {
                 None if is_there => findings.unanswered.0 += 1,
-                None => findings.unanswered.1 += usize::from(sent.sent_at <= until),
+                None => findings.unanswered.1 += usize::from(sent.sent_at <= sent_by),
                 Some((_, Outcome::Done(_))) => {
                     findings.acknowledged += 1;
                     if !is_there {
@@ -343,9 +357,9 @@ impl Client {
     }
 
     /// Compares an operation of the ledger with what was sent under its key.
-    fn compare_one(&self, numbered: &Numbered, until: usize, findings: &mut Findings) {
+    fn compare_one(&self, numbered: &Numbered, sent_by: usize, findings: &mut Findings) {
         let key = &numbered.operation.key;
-        let Some(sent) = self.sent.get(&key.key).filter(|sent| key.site == SITE && sent.sent_at <= until) else {
+        let Some(sent) = self.sent.get(&key.key).filter(|sent| key.site == SITE && sent.sent_at <= sent_by) else {
             findings.fault(format!("`{}` is there, and nobody sent it", key.key));
             return;
         };
@@ -367,11 +381,17 @@ impl Client {
         }
     }
 
-    /// Sends what `which` says once more, twice: what was not there is done, and the second answer is the first.
+    /// Sends what `which` says once more, twice: what was not there is done, and the second answer is the first. `clock`
+    /// tells when an answer was heard. Returns how many.
     ///
     /// # Errors
     /// What was answered otherwise.
-    pub fn repeat(&mut self, desk: &Desk, at: usize, which: impl Fn(&str, &Sent) -> bool) -> Result<usize> {
+    pub fn repeat(
+        &mut self,
+        desk: &Desk,
+        clock: impl Fn() -> usize,
+        which: impl Fn(&str, &Sent) -> bool,
+    ) -> Result<usize> {
         let again = |(key, sent): (&String, &Sent)| (key.clone(), sent.action.clone(), sent.now);
         let mut again: Vec<_> = self.sent.iter().filter(|(key, sent)| which(key, sent)).map(again).collect();
         again.sort_by(|(one, ..), (other, ..)| one.cmp(other));
@@ -379,7 +399,7 @@ impl Client {
             for _ in 0..2 {
                 let reply = action.perform(desk, key, *now);
                 anyhow::ensure!(!matches!(reply, Reply::Failed(..)), "`{key}` was repeated and failed: {reply:?}");
-                self.hears(key, &reply, at);
+                self.hears(key, &reply, clock());
             }
             let own = OperationKey { site: SITE.to_string(), key: key.clone() };
             let found = desk.store().find(&Want { operation: Some(own), ..Want::default() })?;

@@ -62,6 +62,16 @@ impl Found {
     }
 }
 
+/// Everything in a file, or in standard input for `-`, up to one byte more than `bytes_max`.
+pub(crate) fn read_whole(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match path.as_os_str() == "-" {
+        true => io::stdin().lock().take(bytes_max as u64 + 1).read_to_end(&mut bytes)?,
+        false => File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?,
+    };
+    Ok(bytes)
+}
+
 impl Documents {
     /// Opens a file, or standard input for `-`.
     pub(crate) fn open(path: &Path, has_lines: bool) -> io::Result<Self> {

@@ -24,7 +24,7 @@ pub(crate) use super::clock::now_ms;
 const CURRENCY: &str = "USD";
 
 /// Ending of a key file beside a SQLite file.
-const KEYS_ENDING: &str = "keys";
+pub(crate) const KEYS_ENDING: &str = "keys";
 
 /// Which ledger.
 #[derive(Args)]

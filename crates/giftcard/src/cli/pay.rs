@@ -17,7 +17,9 @@ use super::receipt::{self as receipts, Done};
 use super::run::{self, Unanswered, Work};
 use super::show::{self, Header, Row};
 use super::terminal::{self, Failure, Terminal};
-use entries::{Entries, read_code};
+use entries::Entries;
+
+pub(crate) use entries::read_code;
 
 /// An order by options, instead of in a document.
 #[derive(Args)]

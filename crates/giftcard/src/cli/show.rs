@@ -26,6 +26,13 @@ pub(crate) fn table(header: &[&str], amounts: &[usize], wide: bool) -> Table {
     table
 }
 
+/// Names and values, one a line; without those that are empty.
+pub(crate) fn fields(fields: &[(&str, String)]) -> String {
+    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 2;
+    let told = fields.iter().filter(|(_, value)| !value.is_empty());
+    told.map(|(name, value)| format!("{name:<width$}{value}\n")).collect()
+}
+
 /// A quote.
 pub(crate) fn quote(quote: &QuoteOutput, wide: bool) -> String {
     let currency = &quote.currency;

@@ -90,6 +90,23 @@ impl Terminal {
         Ok(())
     }
 
+    /// An answer, as JSON or as people read it, who have their terminal's width if `show` is told that there is one.
+    pub(crate) fn answer(
+        &mut self,
+        answer: &impl serde::Serialize,
+        json: bool,
+        show: impl FnOnce(bool) -> String,
+    ) -> Result<u8, Failure> {
+        match json {
+            true => self.json(answer)?,
+            false => {
+                let text = show(self.is_terminal);
+                self.line(text.trim_end())?;
+            }
+        }
+        Ok(DONE)
+    }
+
     /// A document on a line of its own.
     pub(crate) fn json(&mut self, document: &impl serde::Serialize) -> Result<(), Failure> {
         serde_json::to_writer(&mut self.out, document).map_err(io::Error::from)?;

@@ -16,11 +16,11 @@ use giftcard_engine::Minor;
 use giftcard_ledger::ledger::read_record;
 use giftcard_ledger::model::{Account, AccountKind, CodeState, HoldRecord, Id, RecordKey, RecordKind};
 use giftcard_ledger::operations::{
-    Adjust, Adjustment, ChangeState, Close, Command, ExpireCard, Load, Receipt, StateChange, Target, hold_key,
+    Adjust, Adjustment, ChangeState, Close, ExpireCard, Load, StateChange, Target, hold_key,
 };
 use giftcard_ledger::store::{Changes, CodeChange, Found, Want};
-use giftcard_ledger::Refused;
-use serde_json::{Value, json};
+use giftcard_ledger::{Answer, Refused};
+use serde_json::json;
 
 use super::configuration::KeptProgramme;
 use super::{Desk, DeskError, Doing};
@@ -137,11 +137,12 @@ impl Desk {
         })
     }
 
-    /// A pending card can be used from now on.
+    /// A pending card can be used from now on. The answer of this and of every operation on a card is a
+    /// [`giftcard_ledger::operations::Receipt`]; see [`super::receipt`].
     ///
     /// # Errors
     /// [`DeskError`]; [`Refused`] codes are `card-not-found`, `wrong-state`, `card-closed`.
-    pub fn activate(&self, doing: &Doing<'_>, card: &CardName, reason: Option<&str>) -> Result<Receipt, DeskError> {
+    pub fn activate(&self, doing: &Doing<'_>, card: &CardName, reason: Option<&str>) -> Result<Answer, DeskError> {
         self.change_state(doing, card, StateChange::Activate, reason)
     }
 
@@ -149,7 +150,7 @@ impl Desk {
     ///
     /// # Errors
     /// As [`Self::activate`].
-    pub fn disable(&self, doing: &Doing<'_>, card: &CardName, reason: Option<&str>) -> Result<Receipt, DeskError> {
+    pub fn disable(&self, doing: &Doing<'_>, card: &CardName, reason: Option<&str>) -> Result<Answer, DeskError> {
         self.change_state(doing, card, StateChange::Disable, reason)
     }
 
@@ -157,7 +158,7 @@ impl Desk {
     ///
     /// # Errors
     /// As [`Self::activate`].
-    pub fn enable(&self, doing: &Doing<'_>, card: &CardName, reason: Option<&str>) -> Result<Receipt, DeskError> {
+    pub fn enable(&self, doing: &Doing<'_>, card: &CardName, reason: Option<&str>) -> Result<Answer, DeskError> {
         self.change_state(doing, card, StateChange::Enable, reason)
     }
 
@@ -167,11 +168,11 @@ impl Desk {
         card: &CardName,
         change: StateChange,
         reason: Option<&str>,
-    ) -> Result<Receipt, DeskError> {
+    ) -> Result<Answer, DeskError> {
         let account = self.account(doing.site, card, doing.now)?;
         let facts = json!({ "card": account.id, "reason": reason });
         let reason = reason.map(str::to_string);
-        self.do_to(doing, &ChangeState { target: Target::Id(account.id), change, reason }, &facts)
+        self.operate(doing, &ChangeState { target: Target::Id(account.id), change, reason }, &facts)
     }
 
     /// Money is put on a card.
@@ -185,7 +186,7 @@ impl Desk {
         card: &CardName,
         amount: &PositiveAmount,
         reason: Option<&str>,
-    ) -> Result<Receipt, DeskError> {
+    ) -> Result<Answer, DeskError> {
         let account = self.account(doing.site, card, doing.now)?;
         let (site, _) = self.site_document(doing.site)?;
         let is_main = account.currency == site.currency.currency()? && account.kind == AccountKind::Card;
@@ -196,7 +197,7 @@ impl Desk {
         let amount = amount.amount(account.currency).map_err(|error| error.under("amount"))?;
         let facts = json!({ "card": account.id, "amount": amount.get(), "reason": reason });
         let reason = reason.map(str::to_string);
-        self.do_to(doing, &Load { target: Target::Id(account.id), amount, balance_max, reason }, &facts)
+        self.operate(doing, &Load { target: Target::Id(account.id), amount, balance_max, reason }, &facts)
     }
 
     /// Staff correct a balance, of a card or of store credit.
@@ -204,7 +205,7 @@ impl Desk {
     /// # Errors
     /// [`DeskError`]; [`Refused`] codes are `card-not-found`, `reason-missing`, `adjustment-zero`,
     /// `adjustment-too-low`, `amount-out-of-range`, `card-closed`.
-    pub fn adjust(&self, doing: &Doing<'_>, card: &CardName, input: &AdjustInput) -> Result<Receipt, DeskError> {
+    pub fn adjust(&self, doing: &Doing<'_>, card: &CardName, input: &AdjustInput) -> Result<Answer, DeskError> {
         let account = self.account(doing.site, card, doing.now)?;
         self.adjust_account(doing, &account, input)
     }
@@ -214,7 +215,7 @@ impl Desk {
         doing: &Doing<'_>,
         account: &Account,
         input: &AdjustInput,
-    ) -> Result<Receipt, DeskError> {
+    ) -> Result<Answer, DeskError> {
         let to = match (&input.by, &input.to) {
             (Some(by), None) => Adjustment::By(by.minor(account.currency).map_err(|error| error.under("by"))?),
             (None, Some(to)) => Adjustment::To(to.minor(account.currency).map_err(|error| error.under("to"))?),
@@ -233,39 +234,30 @@ impl Desk {
             Adjustment::To(amount) => json!({ "to": amount.get() }),
         };
         let facts = json!({ "card": account.id, "change": said, "reason": reason });
-        self.do_to(doing, &Adjust { target: Target::Id(account.id), to, reason }, &facts)
+        self.operate(doing, &Adjust { target: Target::Id(account.id), to, reason }, &facts)
     }
 
     /// An empty card is gone for good.
     ///
     /// # Errors
     /// [`DeskError`]; [`Refused`] codes are `card-not-found`, `card-closed`, `card-not-empty`.
-    pub fn close(&self, doing: &Doing<'_>, card: &CardName, reason: Option<&str>) -> Result<Receipt, DeskError> {
+    pub fn close(&self, doing: &Doing<'_>, card: &CardName, reason: Option<&str>) -> Result<Answer, DeskError> {
         let account = self.account(doing.site, card, doing.now)?;
         let facts = json!({ "card": account.id, "reason": reason });
         let reason = reason.map(str::to_string);
-        self.do_to(doing, &Close { target: Target::Id(account.id), reason }, &facts)
+        self.operate(doing, &Close { target: Target::Id(account.id), reason }, &facts)
     }
 
     /// What is left on a card that ended becomes breakage, and the card is closed.
     ///
     /// # Errors
     /// [`DeskError`]; [`Refused`] codes are `card-not-found`, `card-closed`, `card-not-expired`, `card-held`.
-    pub fn expire(&self, doing: &Doing<'_>, card: &CardName) -> Result<Receipt, DeskError> {
+    pub fn expire(&self, doing: &Doing<'_>, card: &CardName) -> Result<Answer, DeskError> {
         let account = self.account(doing.site, card, doing.now)?;
         let facts = json!({ "card": account.id });
-        self.do_to(doing, &ExpireCard { target: Target::Id(account.id) }, &facts)
+        self.operate(doing, &ExpireCard { target: Target::Id(account.id) }, &facts)
     }
 
-    /// Does a command and reads its receipt.
-    pub(super) fn do_to<C: Command>(
-        &self,
-        doing: &Doing<'_>,
-        command: &C,
-        facts: &Value,
-    ) -> Result<Receipt, DeskError> {
-        super::receipt(&self.operate(doing, command, facts)?)
-    }
 }
 
 fn not_found(site: &str, name: &CardName, found: &Found) -> DeskError {
@@ -290,3 +282,6 @@ fn not_found(site: &str, name: &CardName, found: &Found) -> DeskError {
     };
     Refused::mistake("card-not-found", message).into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use giftcard_engine::programme::{Programme, Site};
 use giftcard_ledger::ledger::read_record;
-use giftcard_ledger::model::{Record, RecordKind};
+use giftcard_ledger::model::{Account, Record, RecordKind};
 use giftcard_ledger::store::{Context, StoreError, Want};
 use serde::Serialize;
 
@@ -84,6 +84,12 @@ impl SiteFacts {
     #[must_use]
     pub fn programme(&self, site: &str, code_name: &str) -> Option<&Arc<ProgrammeFacts>> {
         self.programmes.get(&(site.to_string(), code_name.to_string()))
+    }
+
+    /// Whether it takes a card or store credit at all: its own, and cards of programmes that it accepts.
+    #[must_use]
+    pub fn takes(&self, account: &Account) -> bool {
+        account.site == self.site.id || self.programme(&account.site, &account.programme).is_some()
     }
 
     /// The sites whose cards it takes: itself first.

@@ -86,3 +86,6 @@ fn output(record: &Record) -> Result<CustomerOutput, DeskError> {
         customer: read_record(&record.body)?,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,7 +136,7 @@ impl Address {
                 Err(sqlite::OpenError::Missing { .. }) => Err(missing()),
                 Err(error) => Err(DatabaseProblem::Sqlite(error)),
             },
-            Self::Postgres { url, schema } => match PostgresStore::open(url, &postgres_options(schema, create)) {
+            Self::Postgres { url, schema } => match PostgresStore::open(url, &postgres_options(schema.as_deref(), create)) {
                 Ok(store) => Ok(Arc::new(store)),
                 Err(postgres::OpenError::NotThere { .. }) => Err(missing()),
                 Err(error) => Err(DatabaseProblem::Postgres(error)),
@@ -146,10 +146,10 @@ impl Address {
 }
 
 /// How a PostgreSQL database is opened.
-pub(super) fn postgres_options(schema: &Option<String>, create: bool) -> PostgresOptions {
+pub(super) fn postgres_options(schema: Option<&str>, create: bool) -> PostgresOptions {
     let options = PostgresOptions { create, ..PostgresOptions::default() };
     match schema {
-        Some(schema) => PostgresOptions { schema: schema.clone(), ..options },
+        Some(schema) => PostgresOptions { schema: schema.to_string(), ..options },
         None => options,
     }
 }

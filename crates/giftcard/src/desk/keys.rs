@@ -80,3 +80,6 @@ impl Desk {
 fn unusable(problem: impl std::fmt::Display) -> DeskError {
     DeskError::Secrets(problem.to_string())
 }
+
+#[cfg(test)]
+mod tests;

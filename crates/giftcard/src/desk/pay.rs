@@ -56,7 +56,7 @@ impl Desk {
     ///
     /// # Errors
     /// [`DeskError`]; [`Refused`] codes are `quote-changed`, `not-fully-covered`, `insufficient-funds`,
-    /// `no-card-usable`, `hold-partly-captured`.
+    /// `no-card-usable`, `hold-partly-captured`, `order-already-paid`.
     pub fn pay(&self, input: &PayInput, kind: PayKind, now: InstantMs) -> Result<Answer, DeskError> {
         let mut payment = Payment::new(self, input, kind)?;
         let request = payment.request(input, now)?;
@@ -283,7 +283,9 @@ impl<'a> Payment<'a> {
         let mut cards = Vec::with_capacity(self.entries.len());
         let mut entries = Vec::with_capacity(self.entries.len());
         for entry in &self.entries {
-            match entry.target.id(&self.site, &found).and_then(|id| found.accounts.get(&id)) {
+            let account = entry.target.id(&self.site, &found).and_then(|id| found.accounts.get(&id));
+            // To a site, the cards that it does not take are not there, however they are named.
+            match account.filter(|account| site.takes(account)) {
                 None => entries.push(None),
                 Some(account) => {
                     entries.push(Some(cards.len()));
@@ -619,7 +621,7 @@ fn check_repeated(cards: &[CardSnapshot], entries: &[Option<usize>]) -> Result<(
         if earlier.is_some_and(|earlier| cards[earlier].use_at_most != card.use_at_most) {
             let place = entries.iter().position(|entry| *entry == Some(index)).unwrap_or(index);
             let problem = "is the same card as an earlier entry, with another limit";
-            return Err(DeskError::input(InputErrorKind::Inconsistent, &format!("cards[{place}]"), problem));
+            return Err(DeskError::input(InputErrorKind::Inconsistent, &format!("cards[{place}].use_at_most"), problem));
         }
     }
     Ok(())

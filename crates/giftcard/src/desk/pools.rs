@@ -98,3 +98,6 @@ fn pattern_of(document: &PoolDocument) -> Result<Pattern, DeskError> {
         Some(pattern) => read_pattern(pattern, document.accept_weak, "pattern"),
     }
 }
+
+#[cfg(test)]
+mod tests;

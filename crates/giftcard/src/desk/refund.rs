@@ -59,7 +59,7 @@ impl Desk {
     pub fn refund_needs_codes(&self, site: &str, order: &str) -> Result<usize, DeskError> {
         let want = Want { records: vec![order_key(site, order)], ..Want::default() };
         let mut found = self.store().find(&want)?;
-        for _ in 0..4 {
+        loop {
             let mut more = want_of_order(site, order, &found);
             more.accounts.retain(|id| !found.accounts.contains_key(id));
             if more.accounts.is_empty() {

@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 use giftcard_engine::card::Status;
 use giftcard_engine::moment::{InstantMs, format_instant};
 use giftcard_engine::{Currency, Minor};
-use giftcard_ledger::ledger::read_record;
-use giftcard_ledger::model::{AccountKind, CodeState, OperationKind, RecordKind};
+use giftcard_ledger::model::{AccountKind, OperationKind};
 use giftcard_ledger::store::AccountFilter;
 
 use super::verify::decimal;
 use super::{Desk, DeskError};
-use crate::input::{DayOrInstant, InputErrorKind, PoolDocument};
+use crate::input::{DayOrInstant, InputErrorKind};
 use crate::json::excerpt;
 use crate::output::{
     BreakageReport, BreakageRow, LiabilityReport, LiabilityRow, LiabilityTotal, StockReport, StockRow, TurnoverReport,
@@ -195,21 +194,16 @@ impl Desk {
     pub fn report_stock(&self, site: Option<&str>) -> Result<StockReport, DeskError> {
         let mut rows = Vec::new();
         for site in self.named_or_all(site)? {
-            for record in self.all_records(RecordKind::Pool, &site)? {
-                let counts = self.store().code_counts(&site, &record.key.id)?;
-                let count = |state: CodeState| counts.get(&state).copied().unwrap_or(0);
-                let pool: PoolDocument = read_record(&record.body)?;
-                let low_stock = pool.low_stock.map(|count| count.0);
-                let free = count(CodeState::Free);
+            for pool in self.pools(&site)? {
                 rows.push(StockRow {
-                    site: site.clone(),
-                    pool: record.key.id,
-                    free,
-                    reserved: count(CodeState::Reserved),
-                    drawn: count(CodeState::Drawn),
-                    withdrawn: count(CodeState::Withdrawn),
-                    low_stock,
-                    low: low_stock.is_some_and(|low| free < u64::from(low)),
+                    site: pool.site,
+                    pool: pool.pool.name.to_string(),
+                    free: pool.free,
+                    reserved: pool.reserved,
+                    drawn: pool.drawn,
+                    withdrawn: pool.withdrawn,
+                    low_stock: pool.pool.low_stock.map(|count| count.0),
+                    low: pool.is_low,
                 });
             }
         }
@@ -304,3 +298,6 @@ const fn kind_name(kind: AccountKind) -> &'static str {
         AccountKind::Credit => "credit",
     }
 }
+
+#[cfg(test)]
+mod tests;

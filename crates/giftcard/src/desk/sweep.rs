@@ -177,3 +177,58 @@ impl Desk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::PayKind;
+    use super::super::testing::{NOW, bench, document};
+    use super::*;
+
+    fn sweep(desk: &Desk, grace_days: u32, now: InstantMs) -> SweepReport {
+        desk.sweep(&SweepOptions { grace_days, ..SweepOptions::default() }, now, &mut |_| {}).unwrap()
+    }
+
+    #[test]
+    fn ended_cards_become_breakage_once_and_others_are_left() {
+        let bench = bench();
+        let until = |days: i64| giftcard_engine::moment::format_instant(NOW + days * DAY_MS);
+        bench.card("ends", json!({ "value": "12.50", "expires_at": until(2) }));
+        bench.card("ends too", json!({ "value": "0.75", "expires_at": until(2), "pending": true }));
+        bench.card("later", json!({ "value": "5.00", "expires_at": until(30) }));
+        bench.card("never", json!({ "value": "5.00" }));
+        let (blocked, _) = bench.card("blocked", json!({ "value": "9.00", "expires_at": until(2) }));
+        bench.desk.disable(&super::super::testing::doing("block"), &blocked, None).unwrap();
+        assert_eq!(sweep(&bench.desk, 0, NOW + DAY_MS).cards_closed, 0);
+        assert_eq!(sweep(&bench.desk, 5, NOW + 6 * DAY_MS).cards_closed, 0);
+        let swept = sweep(&bench.desk, 5, NOW + 7 * DAY_MS);
+        assert_eq!((swept.cards_closed, swept.holds_ended), (2, 0));
+        assert_eq!(swept.breakage, BTreeMap::from([("USD".to_string(), "13.25".to_string())]));
+        assert_eq!(sweep(&bench.another(9), 5, NOW + 7 * DAY_MS), SweepReport::default());
+    }
+
+    #[test]
+    fn passed_holds_end_and_what_is_held_is_not_swept() {
+        let bench = bench();
+        let end = giftcard_engine::moment::format_instant(NOW + DAY_MS);
+        let (_, code) = bench.card("a", json!({ "value": "10.00", "expires_at": end }));
+        let (_, other) = bench.card("b", json!({ "value": "10.00" }));
+        let hold = |operation: &str, code: &crate::codes::SecretCode, minutes: u32| {
+            let input = json!({
+                "operation": operation, "order": { "id": operation, "currency": "USD", "total": "4.00" },
+                "cards": [{ "code": code.reveal() }], "hold_minutes": minutes,
+            });
+            bench.desk.pay(&document(&input), PayKind::Hold, NOW).unwrap();
+        };
+        hold("long", &code, 3 * 24 * 60);
+        hold("short", &other, 1);
+        let swept = sweep(&bench.desk, 0, NOW + 2 * DAY_MS);
+        assert_eq!((swept.holds_ended, swept.cards_held, swept.cards_closed), (1, 1, 0));
+        let swept = sweep(&bench.desk, 0, NOW + 4 * DAY_MS);
+        assert_eq!((swept.holds_ended, swept.cards_held, swept.cards_closed), (1, 0, 1));
+        assert_eq!(swept.breakage["USD"], "10.00");
+        let report = bench.desk.verify(&super::super::VerifyOptions::default(), &mut |_| {}).unwrap();
+        assert!(report.sound, "{:?}", report.findings);
+    }
+}

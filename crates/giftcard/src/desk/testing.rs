@@ -97,3 +97,8 @@ pub(super) fn told<T: std::fmt::Debug>(result: Result<T, DeskError>) -> (String,
 pub(super) fn error(code: &str, path: &str) -> (String, String) {
     (code.to_string(), path.to_string())
 }
+
+/// What an operation says it did.
+pub(super) fn did(answer: Result<giftcard_ledger::Answer, DeskError>) -> giftcard_ledger::operations::Receipt {
+    super::receipt(&answer.unwrap()).unwrap()
+}

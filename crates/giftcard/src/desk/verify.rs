@@ -204,14 +204,14 @@ impl Desk {
     ) -> Result<VerifyReport, DeskError> {
         let key = self.secrets().public_key();
         match options.decisions {
-            Decisions::None => verify_books(self.store(), &key, options, progress),
+            Decisions::None => verify_books(self.store(), Some(&key), options, progress),
             Decisions::All => decisions::on_all_cores(self, |reruns| {
-                Verification::new(self.store(), &key, options).run(Some(reruns), progress)
+                Verification::new(self.store(), Some(&key), options).run(Some(reruns), progress)
             }),
             Decisions::Sample(count) => {
                 let seed = rand::Rng::next_u64(&mut **self.randomness());
                 let mut sample = decisions::Sample::new(count, seed);
-                let mut report = Verification::new(self.store(), &key, options).run(Some(&mut sample), progress)?;
+                let mut report = Verification::new(self.store(), Some(&key), options).run(Some(&mut sample), progress)?;
                 decisions::run_sample(self, &sample, &mut report, progress)?;
                 Ok(report)
             }
@@ -220,13 +220,13 @@ impl Desk {
 }
 
 /// Checks a ledger without running decisions again: as [`Desk::verify`], for where there are no rules. `key` is the public
-/// key that checkpoints are signed with.
+/// key that checkpoints must be signed with; each may have its own where there is none.
 ///
 /// # Errors
 /// As [`Desk::verify`].
 pub fn verify_books(
     store: &dyn Store,
-    key: &[u8; 32],
+    key: Option<&[u8; 32]>,
     options: &VerifyOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<VerifyReport, DeskError> {
@@ -236,13 +236,13 @@ pub fn verify_books(
 /// One walk through a ledger.
 struct Verification<'a> {
     store: &'a dyn Store,
-    key: &'a [u8; 32],
+    key: Option<&'a [u8; 32]>,
     options: &'a VerifyOptions,
     findings: Findings,
 }
 
 impl<'a> Verification<'a> {
-    fn new(store: &'a dyn Store, key: &'a [u8; 32], options: &'a VerifyOptions) -> Self {
+    fn new(store: &'a dyn Store, key: Option<&'a [u8; 32]>, options: &'a VerifyOptions) -> Self {
         Self { store, key, options, findings: Findings::default() }
     }
 

@@ -459,6 +459,10 @@ impl Command for Close {
 
     fn draft(&self, site: &str, facts: &Facts<'_>, draft: &mut Draft) -> Result<Receipt, Stop<Infallible>> {
         let account = self.target.account(site, facts)?;
+        if account.kind != AccountKind::Card {
+            let message = "store credit stays open: refunds of its customer's closed cards go there";
+            return Err(Refused::mistake("not-a-card", message).into());
+        }
         if account.status == Status::Closed {
             return Err(closed().into());
         }

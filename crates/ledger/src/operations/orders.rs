@@ -160,7 +160,9 @@ fn begin_order(
             let message = "the order has a hold that was captured in part; capture the rest, or end it with a final capture";
             return Err(Refused::decided("hold-partly-captured", message).into());
         }
-        release(id, hold, HoldState::Replaced, facts, draft, None)?;
+        // Only one that reserves nothing can have passed unnoticed.
+        let state = if hold.ends_at <= facts.now { HoldState::Expired } else { HoldState::Replaced };
+        release(id, hold, state, facts, draft, None)?;
     }
     let mut record = record.unwrap_or(OrderRecord {
         currency,
@@ -170,10 +172,30 @@ fn begin_order(
         other_returned: 0,
         customer: None,
     });
+    check_total(shares, &record)?;
     record.total = shares.total.get();
     record.hold = None;
     record.customer = shares.customer.clone().or(record.customer);
     Ok(record)
+}
+
+/// INVARIANT: cards never pay more of an order than its total, however often it is sent. What they have paid already is
+/// part of what `order.paid` has to say.
+fn check_total(shares: &OrderShares, record: &OrderRecord) -> Result<(), Stop<Infallible>> {
+    let paid: i64 = record.tenders.iter().map(|tender| tender.applied - tender.applied_returned).sum();
+    let applied: i64 = shares.shares.iter().map(|share| share.applied.get()).sum();
+    if applied == 0 || paid + applied <= shares.total.get() {
+        return Ok(());
+    }
+    let format = |amount: i64| minor(amount).map(|amount| shares.currency.format(amount));
+    let message = format!(
+        "cards have paid {} of this order already, and {} more would be above its total of {}; say in `order.paid` what \
+         has been paid",
+        format(paid)?,
+        format(applied)?,
+        shares.currency.format(shares.total)
+    );
+    Err(Refused::mistake("order-already-paid", message).into())
 }
 
 fn order_receipt(shares: &OrderShares) -> Result<Receipt, Stop<Infallible>> {
@@ -360,6 +382,14 @@ fn open_hold_of(site: Option<&str>, id: Id, facts: &Facts<'_>) -> Result<(HoldRe
     Err(Refused::decided(HOLD_NOT_OPEN, format!("hold `{id}` {state}")).into())
 }
 
+/// A hold that reserves nothing is not ended when its accounts are looked at: it has none.
+fn not_passed(id: Id, hold: &HoldRecord, facts: &Facts<'_>) -> Result<(), Refused> {
+    if hold.ends_at > facts.now {
+        return Ok(());
+    }
+    Err(Refused::decided(HOLD_NOT_OPEN, format!("hold `{id}` ended at {}", format_instant(hold.ends_at))))
+}
+
 fn currency_of(code: &str, facts: &Facts<'_>, accounts: &[HoldLine]) -> Result<Currency, Stop<Infallible>> {
     let iso = Currency::iso(code);
     let known = || accounts.iter().filter_map(|line| facts.found.accounts.get(&line.account)).map(|account| account.currency);
@@ -392,11 +422,8 @@ impl Command for Capture {
 
     fn draft(&self, site: &str, facts: &Facts<'_>, draft: &mut Draft) -> Result<Receipt, Stop<Infallible>> {
         let (mut hold, mut order) = open_hold_of(Some(site), self.hold, facts)?;
+        not_passed(self.hold, &hold, facts)?;
         let currency = currency_of(&hold.currency, facts, &hold.lines)?;
-        if hold.ends_at <= facts.now {
-            let message = format!("hold `{}` ended at {}", self.hold, format_instant(hold.ends_at));
-            return Err(Refused::decided(HOLD_NOT_OPEN, message).into());
-        }
         let left: i64 = hold.lines.iter().map(|line| hold_lines_left(line).0).sum();
         let left = minor(left)?;
         let amount = self.amount.unwrap_or(left);
@@ -491,6 +518,7 @@ impl Command for Void {
 
     fn draft(&self, site: &str, facts: &Facts<'_>, draft: &mut Draft) -> Result<Receipt, Stop<Infallible>> {
         let (hold, order) = open_hold_of(Some(site), self.hold, facts)?;
+        not_passed(self.hold, &hold, facts)?;
         if hold.lines.iter().any(|line| line.applied_captured > 0) {
             let message = format!(
                 "hold `{}` was captured in part; end it with a final capture, and refund what was taken",
@@ -518,6 +546,10 @@ impl Command for ExpireHold {
 
     fn more(&self, found: &Found) -> Want {
         more_of_hold(self.hold, found)
+    }
+
+    fn ends_holds(&self) -> bool {
+        true
     }
 
     fn draft(&self, _: &str, facts: &Facts<'_>, draft: &mut Draft) -> Result<Receipt, Stop<Infallible>> {

@@ -12,10 +12,13 @@ use super::rows::{
 };
 use crate::chain;
 use crate::model::{Account, AccountKind, Code, Hash32, Operation, RecordKey, Refusal};
-use crate::store::{Changes, Personal, RecordChange, Verdict};
+use crate::store::{Changes, Personal, RecordChange, Verdict, builds_on};
 
 /// What an empty slot holds.
 const EMPTY: i64 = -1;
+
+/// What the slot of an operation holds that was written.
+const DONE: i64 = 1;
 
 /// How a slot is tested, and whether it is written. The numbers are those of the function.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,9 +45,11 @@ enum Kind {
     Lookup,
     Hold,
     Context,
+    /// Whether the operation at a place of the batch was written.
+    Done,
 }
 
-const KINDS: usize = Kind::Context as usize + 1;
+const KINDS: usize = Kind::Done as usize + 1;
 
 /// A slot before it is known how many of the kinds before it there are.
 type Slot = (Kind, usize);
@@ -109,8 +114,12 @@ impl Prepared {
         for record in can_be.iter().flatten().flat_map(|changes| &changes.records) {
             builder.slots.records.add(&record.key);
         }
+        let builds_on = builds_on(batch);
+        for place in builds_on.iter().flatten() {
+            builder.slots.done.add(place);
+        }
         for (place, changes) in can_be.into_iter().enumerate() {
-            builder.add(place, changes);
+            builder.add(place, changes, &builds_on[place]);
         }
         builder.finish()
     }
@@ -145,7 +154,7 @@ impl<K> Default for Keys<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash> Keys<K> {
+impl<K: Clone + Hash + Ord> Keys<K> {
     fn add(&mut self, key: &K) -> usize {
         if let Some(place) = self.places.get(key) {
             return *place;
@@ -155,14 +164,15 @@ impl<K: Clone + Eq + Hash> Keys<K> {
         place
     }
 
-    fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    fn in_order(self) -> Vec<K> {
-        let mut keys: Vec<(usize, K)> = self.places.into_iter().map(|(key, place)| (place, key)).collect();
-        keys.sort_unstable_by_key(|(place, _)| *place);
-        keys.into_iter().map(|(_, key)| key).collect()
+    /// The keys in their order, in which they are locked, and where each came to be of those that were added.
+    fn sorted(self) -> (Vec<K>, Vec<usize>) {
+        let mut keys: Vec<(K, usize)> = self.places.into_iter().collect();
+        keys.sort_unstable();
+        let mut moved = vec![0; keys.len()];
+        for (place, (_, added)) in keys.iter().enumerate() {
+            moved[*added] = place;
+        }
+        (keys.into_iter().map(|(key, _)| key).collect(), moved)
     }
 }
 
@@ -178,6 +188,7 @@ struct Slots {
     lookups: Keys<Hash32>,
     holds: Keys<OpenHoldRow>,
     contexts: Keys<Hash32>,
+    done: Keys<usize>,
 }
 
 struct Touch {
@@ -193,8 +204,18 @@ struct Builder {
     touches: Vec<Touch>,
     carried: Vec<(usize, Hash32)>,
     contexts: Vec<ContextRow>,
-    /// Slots of the rows, within their kind.
+    rows: RowSlots,
     batch: Batch,
+}
+
+/// Slots of the rows, within their kind.
+#[derive(Default)]
+struct RowSlots {
+    operations: Vec<usize>,
+    accounts: Vec<usize>,
+    records: Vec<usize>,
+    codes: Vec<usize>,
+    holds: Vec<usize>,
 }
 
 /// A place or number of the batch as the function has it.
@@ -207,7 +228,7 @@ impl Builder {
         self.touches.push(Touch { slot, test, expected, written });
     }
 
-    fn add(&mut self, place: usize, changes: Option<&Changes>) {
+    fn add(&mut self, place: usize, changes: Option<&Changes>, builds_on: &[usize]) {
         self.batch.touch_from.push(number(self.touches.len() + 1));
         let Some(changes) = changes else {
             self.batch.configures.push(0);
@@ -216,9 +237,17 @@ impl Builder {
         let moves = changes.records.iter().filter(|change| change.key.kind.is_configuration()).count();
         self.batch.configures.push(number(moves));
         self.batch.configured |= moves > 0 || changes.configuration.is_some();
+        let done = self.slots.done.places.get(&place).copied();
         // From 1, as the function counts.
         let place = number(place + 1);
         self.add_operation(place, changes);
+        for earlier in builds_on {
+            let slot = self.slots.done.add(earlier);
+            self.touch((Kind::Done, slot), Test::OnlyEqual, DONE, 0);
+        }
+        if let Some(slot) = done {
+            self.touch((Kind::Done, slot), Test::None, 0, DONE);
+        }
         if let Some(version) = changes.configuration {
             self.touch((Kind::Configuration, 0), Test::OnlyEqual, stored(version), 0);
         }
@@ -258,7 +287,7 @@ impl Builder {
         self.touch((Kind::Operation, slot), test, at, until);
         self.batch.operations.push(row);
         self.batch.operation_place.push(place);
-        self.batch.operation_slot.push(number(slot));
+        self.rows.operations.push(slot);
         let entries = changes.entries.iter().enumerate();
         self.batch.entries.extend(entries.map(|(leg, entry)| EntryRow::new(entry, place.into(), number(leg))));
     }
@@ -282,7 +311,7 @@ impl Builder {
             }
             self.batch.accounts.push(after.into());
             self.batch.account_place.push(place);
-            self.batch.account_slot.push(number(slot));
+            self.rows.accounts.push(slot);
         }
     }
 
@@ -295,7 +324,7 @@ impl Builder {
             let key = RecordKeyRow::from(&change.key);
             self.batch.records.push(RecordRow::new(key, version, change.body.clone()));
             self.batch.record_place.push(place);
-            self.batch.record_slot.push(number(slot));
+            self.rows.records.push(slot);
         }
     }
 
@@ -309,7 +338,7 @@ impl Builder {
             self.touch((Kind::Lookup, lookup), Test::EmptyOrEqual, after.id.get(), after.id.get());
             self.batch.codes.push(CodeRow::new(after, version));
             self.batch.code_place.push(place);
-            self.batch.code_slot.push(number(slot));
+            self.rows.codes.push(slot);
         }
     }
 
@@ -323,7 +352,7 @@ impl Builder {
             self.batch.holds.push(*hold);
             self.batch.hold_opened.push(is_open);
             self.batch.hold_place.push(place);
-            self.batch.hold_slot.push(number(slot));
+            self.rows.holds.push(slot);
         }
         if let Some(personal) = &changes.personal {
             self.batch.personals.push(personal.into());
@@ -340,51 +369,66 @@ impl Builder {
     }
 
     fn finish(self) -> Prepared {
-        let Self { slots, touches, carried, contexts, mut batch } = self;
-        let counts = [
-            1,
-            slots.operations.len(),
-            slots.accounts.len(),
-            slots.credits.len(),
-            slots.records.len(),
-            slots.watched.len(),
-            slots.codes.len(),
-            slots.lookups.len(),
-            slots.holds.len(),
-            slots.contexts.len(),
-        ];
-        let mut first = [1; KINDS];
-        for kind in 1..KINDS {
-            first[kind] = first[kind - 1] + counts[kind - 1];
-        }
-        batch.slots = number(counts.iter().sum());
+        let Self { slots, touches, carried, contexts, rows, mut batch } = self;
+        let mut numbers = Numbers::default();
+        numbers.add(Kind::Configuration, vec![0]);
+        batch.operation_ids = numbers.of(Kind::Operation, slots.operations).into_iter().map(Vec::from).collect();
+        batch.account_ids = numbers.of(Kind::Account, slots.accounts);
+        batch.credits = numbers.of(Kind::Credit, slots.credits);
+        batch.record_keys = numbers.of(Kind::Record, slots.records).iter().map(RecordKeyRow::from).collect();
+        batch.watched_keys = numbers.of(Kind::Watched, slots.watched).iter().map(RecordKeyRow::from).collect();
+        batch.code_ids = numbers.of(Kind::Code, slots.codes);
+        batch.lookups = numbers.of(Kind::Lookup, slots.lookups).into_iter().map(Vec::from).collect();
+        numbers.of(Kind::Hold, slots.holds);
+        numbers.of(Kind::Context, slots.contexts);
+        numbers.of(Kind::Done, slots.done);
+        batch.absent_keys = slots.absent.sorted().0.iter().map(RecordKeyRow::from).collect();
+        batch.slots = numbers.next;
         batch.touch_from.push(number(touches.len() + 1));
         for touch in touches {
-            let (kind, within) = touch.slot;
-            batch.touch_slot.push(number(first[kind as usize] + within));
+            batch.touch_slot.push(numbers.number(touch.slot));
             batch.touch_test.push(touch.test as i16);
             batch.touch_expected.push(touch.expected);
             batch.touch_written.push(touch.written);
         }
-        for (kind, rows) in [
-            (Kind::Operation, &mut batch.operation_slot),
-            (Kind::Account, &mut batch.account_slot),
-            (Kind::Record, &mut batch.record_slot),
-            (Kind::Code, &mut batch.code_slot),
-            (Kind::Hold, &mut batch.hold_slot),
-        ] {
-            rows.iter_mut().for_each(|slot| *slot += number(first[kind as usize]));
-        }
-        let context_slot = (0..contexts.len()).map(|within| number(first[Kind::Context as usize] + within)).collect();
-        batch.operation_ids = slots.operations.in_order().into_iter().map(Vec::from).collect();
-        batch.account_ids = slots.accounts.in_order();
-        batch.credits = slots.credits.in_order();
-        batch.record_keys = slots.records.in_order().iter().map(RecordKeyRow::from).collect();
-        batch.watched_keys = slots.watched.in_order().iter().map(RecordKeyRow::from).collect();
-        batch.absent_keys = slots.absent.in_order().iter().map(RecordKeyRow::from).collect();
-        batch.code_ids = slots.codes.in_order();
-        batch.lookups = slots.lookups.in_order().into_iter().map(Vec::from).collect();
+        batch.operation_slot = numbers.numbers(Kind::Operation, &rows.operations);
+        batch.account_slot = numbers.numbers(Kind::Account, &rows.accounts);
+        batch.record_slot = numbers.numbers(Kind::Record, &rows.records);
+        batch.code_slot = numbers.numbers(Kind::Code, &rows.codes);
+        batch.hold_slot = numbers.numbers(Kind::Hold, &rows.holds);
+        let all: Vec<usize> = (0..contexts.len()).collect();
+        let context_slot = numbers.numbers(Kind::Context, &all);
         Prepared { batch, contexts, context_slot, carried }
+    }
+}
+
+/// The numbers of slots, once all are known: those of a kind follow each other in the order of their keys.
+#[derive(Default)]
+struct Numbers {
+    next: i32,
+    of_kinds: [Vec<i32>; KINDS],
+}
+
+impl Numbers {
+    fn add(&mut self, kind: Kind, moved: Vec<usize>) {
+        let first = self.next + 1;
+        self.next += number(moved.len());
+        self.of_kinds[kind as usize] = moved.into_iter().map(|place| first + number(place)).collect();
+    }
+
+    /// Numbers the slots of these keys, which are given back in their order.
+    fn of<K: Clone + Hash + Ord>(&mut self, kind: Kind, keys: Keys<K>) -> Vec<K> {
+        let (keys, moved) = keys.sorted();
+        self.add(kind, moved);
+        keys
+    }
+
+    fn number(&self, (kind, within): Slot) -> i32 {
+        self.of_kinds[kind as usize][within]
+    }
+
+    fn numbers(&self, kind: Kind, within: &[usize]) -> Vec<i32> {
+        within.iter().map(|within| self.number((kind, *within))).collect()
     }
 }
 

@@ -125,10 +125,7 @@ fn setup(options: &PostgresOptions, purpose: Purpose) -> String {
     let _ = write!(text, "SET statement_timeout = {};", timeout.as_millis());
     if purpose == Purpose::Keys {
         // Plans are made once, when tables may be empty, and kept: they must be those of large tables.
-        text.push_str(
-            "SET plan_cache_mode = force_generic_plan; \
-             SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;",
-        );
+        text.push_str("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;");
     }
     text
 }

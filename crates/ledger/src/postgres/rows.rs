@@ -92,7 +92,7 @@ pub(super) struct RecordRow {
 }
 
 /// Where a document is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, FromSql, ToSql)]
+#[derive(Clone, Debug, FromSql, ToSql)]
 #[postgres(name = "record_key_v1")]
 pub(super) struct RecordKeyRow {
     kind: i16,
@@ -117,7 +117,7 @@ pub(super) struct CodeRow {
 }
 
 /// What a store credit account is known by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, FromSql, ToSql)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, FromSql, ToSql)]
 #[postgres(name = "credit_key_v1")]
 pub(super) struct CreditKeyRow {
     pub(super) site: String,
@@ -126,7 +126,7 @@ pub(super) struct CreditKeyRow {
 }
 
 /// Row of `open_hold`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromSql, ToSql)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, FromSql, ToSql)]
 #[postgres(name = "open_hold_v1")]
 pub(super) struct OpenHoldRow {
     account: i64,

@@ -14,7 +14,9 @@ use crate::store::{AccountFilter, Booked, Numbered, OpenHold, Personal, StoreErr
 
 /// Open holds of accounts ($1) that ended by a moment ($2).
 pub(super) const PASSED_HOLDS: &str = "\
-SELECT ROW(h.*)::open_hold_v1 FROM open_hold h WHERE h.account = ANY ($1) AND h.ends_at <= $2";
+SELECT h.hold FROM unnest($1::bigint[]) k(account) CROSS JOIN LATERAL (
+    SELECT ROW(x.*)::open_hold_v1 AS hold FROM open_hold x WHERE x.account = k.account AND x.ends_at <= $2 OFFSET 0
+) h";
 
 /// First ends of open holds of accounts ($1) without some holds ($2).
 pub(super) const NEXT_HOLD_ENDS: &str = "\

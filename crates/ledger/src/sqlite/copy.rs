@@ -5,14 +5,15 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::backup::NewFile;
+use super::rows::Position;
 use super::trouble::Trouble;
 use super::{open, rows, seal};
-use crate::model::{Account, Code, Record, Refusal};
+use crate::model::{Account, Code, Entry, Leg, Record, Refusal};
 use crate::store::{Checkpoint, Context, Numbered, OpenHold, Personal, SealedHead, StoreError};
 
 /// A new SQLite file of this schema while it is filled. Dropped before [`SqliteCopy::finish`], it is gone.
 ///
-/// Rows may come in any order; operations cost least by ascending sequence, everything else by ascending id.
+/// Operations come by ascending sequence. Everything else may come in any order, and costs least by ascending id.
 pub struct SqliteCopy {
     // Dropped first: the file is closed before it goes.
     connection: Connection,
@@ -26,7 +27,15 @@ impl SqliteCopy {
     /// [`StoreError::Unavailable`] where a file of that name exists or none can be made there.
     pub fn create(file: &Path) -> Result<Self, StoreError> {
         let file = NewFile::create(file)?;
-        let connection = open::connection_of_copy(file.partial()).map_err(Trouble::of_read)?;
+        let connection = open::connection_of_copy(file.partial())
+            .and_then(|connection| {
+                // The last entry of each account so far. Goes with the connection.
+                connection.execute_batch(
+                    "CREATE TEMP TABLE last (account INTEGER PRIMARY KEY, operation INTEGER, place INTEGER)",
+                )?;
+                Ok(connection)
+            })
+            .map_err(Trouble::of_read)?;
         Ok(Self { connection, file })
     }
 
@@ -35,9 +44,31 @@ impl SqliteCopy {
     /// # Errors
     /// As of every row: [`StoreError::Corrupt`] where the schema refuses it, else [`StoreError::Unavailable`].
     pub fn operation(&mut self, numbered: &Numbered) -> Result<(), StoreError> {
-        rows::insert_operation(&self.connection, Some(numbered.sequence), &numbered.operation)
-            .and_then(|sequence| rows::insert_entries(&self.connection, sequence, &numbered.entries))
-            .map_err(refused)
+        let sequence = rows::insert_operation(&self.connection, Some(numbered.sequence), &numbered.operation);
+        sequence.and_then(|sequence| self.entries(sequence, &numbered.entries)).map_err(refused)
+    }
+
+    /// The legs of an operation, each account's behind the one that came before.
+    fn entries(&self, operation: i64, entries: &[Entry]) -> Result<(), Trouble> {
+        let mut last = self.connection.prepare_cached("SELECT operation, place FROM temp.last WHERE account = ?1")?;
+        let mut moves = self.connection.prepare_cached(
+            "INSERT INTO temp.last (account, operation, place) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (account) DO UPDATE SET operation = ?2, place = ?3",
+        )?;
+        for (place, entry) in entries.iter().enumerate() {
+            let at = Position { operation, place: rows::limit(place) };
+            let Leg::Account { id, .. } = entry.leg else {
+                rows::insert_entry(&self.connection, at, entry, None)?;
+                continue;
+            };
+            let previous = rows::one(&mut last, [id.get()], |row| rows::position(row, 0))?.flatten();
+            if previous.is_some_and(|previous| previous > at) {
+                return Err(Trouble::Corrupt(format!("the operation {operation} came after a later one")));
+            }
+            rows::insert_entry(&self.connection, at, entry, previous)?;
+            moves.execute([id.get(), at.operation, at.place])?;
+        }
+        Ok(())
     }
 
     /// An account.
@@ -45,7 +76,7 @@ impl SqliteCopy {
     /// # Errors
     /// See [`Self::operation`].
     pub fn account(&mut self, account: &Account) -> Result<(), StoreError> {
-        rows::insert_account(&self.connection, account).map_err(refused)
+        rows::insert_account(&self.connection, account, None).map_err(refused)
     }
 
     /// A document with its version.
@@ -129,6 +160,11 @@ impl SqliteCopy {
             "UPDATE account SET sealed = last.version \
              FROM (SELECT account, max(version) AS version FROM sealed_head GROUP BY account) AS last \
              WHERE last.account = account.id",
+            [],
+        )?;
+        self.connection.execute(
+            "UPDATE account SET last_operation = last.operation, last_place = last.place \
+             FROM temp.last AS last WHERE last.account = account.id",
             [],
         )?;
         seal::settle(&self.connection)?;

@@ -166,6 +166,8 @@ pub(super) fn connection_of_copy(path: &Path) -> Result<Connection, Trouble> {
     connection.query_row("PRAGMA journal_mode = OFF", [], |_| Ok(()))?;
     set(&connection, "synchronous", 0)?;
     set(&connection, "cache_size", -WRITER_CACHE_KIB)?;
+    // What it remembers meanwhile may be more than memory.
+    set(&connection, "temp_store", 1)?;
     connection.execute_batch("BEGIN EXCLUSIVE")?;
     for migration in MIGRATIONS {
         connection.execute_batch(migration)?;

@@ -298,27 +298,46 @@ pub(super) fn insert_operation(
     Ok(connection.last_insert_rowid())
 }
 
-/// Writes the legs of an operation.
-pub(super) fn insert_entries(connection: &Connection, sequence: i64, entries: &[Entry]) -> Result<(), Trouble> {
-    let mut of_account = connection.prepare_cached(
-        "INSERT INTO entry (operation, place, currency, exponent, amount, account, number, held_change, balance, \
-         held, status, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-    )?;
-    let mut of_counter = connection.prepare_cached(
-        "INSERT INTO entry (operation, place, currency, exponent, amount, counter) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
-    for (place, entry) in entries.iter().enumerate() {
-        let place = limit(place);
-        let (currency, exponent, amount) = (entry.currency.code(), entry.currency.exponent(), entry.amount.get());
-        match &entry.leg {
-            Leg::Counter(counter) => {
-                let counter = number_of(&COUNTERS, *counter);
-                of_counter.execute(params![sequence, place, currency, exponent, amount, counter])?;
-            }
-            Leg::Account { id, held_change, balance, held, status, number, hash } => {
-                of_account.execute(params![
-                    sequence,
-                    place,
+/// Where an entry is: the number of its operation and its place among the legs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Position {
+    pub(super) operation: i64,
+    pub(super) place: i64,
+}
+
+/// A position whose columns begin at `first`.
+pub(super) fn position(row: &Row<'_>, first: usize) -> Result<Option<Position>, Trouble> {
+    let (operation, place) = (row.get(first)?, row.get(first + 1)?);
+    Ok(Option::zip(operation, place).map(|(operation, place)| Position { operation, place }))
+}
+
+/// Writes a leg of an operation; that of an account with the position of the account's entry before.
+pub(super) fn insert_entry(
+    connection: &Connection,
+    at: Position,
+    entry: &Entry,
+    previous: Option<Position>,
+) -> Result<(), Trouble> {
+    let (currency, exponent, amount) = (entry.currency.code(), entry.currency.exponent(), entry.amount.get());
+    match &entry.leg {
+        Leg::Counter(counter) => {
+            connection
+                .prepare_cached(
+                    "INSERT INTO entry (operation, place, currency, exponent, amount, counter) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )?
+                .execute(params![at.operation, at.place, currency, exponent, amount, number_of(&COUNTERS, *counter)])?;
+        }
+        Leg::Account { id, held_change, balance, held, status, number, hash } => {
+            connection
+                .prepare_cached(
+                    "INSERT INTO entry (operation, place, currency, exponent, amount, account, number, held_change, \
+                     balance, held, status, hash, previous_operation, previous_place) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                )?
+                .execute(params![
+                    at.operation,
+                    at.place,
                     currency,
                     exponent,
                     amount,
@@ -329,39 +348,56 @@ pub(super) fn insert_entries(connection: &Connection, sequence: i64, entries: &[
                     held.get(),
                     chain::status_number(*status),
                     hash,
+                    previous.map(|previous| previous.operation),
+                    previous.map(|previous| previous.place),
                 ])?;
-            }
         }
     }
     Ok(())
 }
 
-/// Writes a new account.
-pub(super) fn insert_account(connection: &Connection, account: &Account) -> Result<(), Trouble> {
+/// Writes a new account, with the position of its last entry.
+pub(super) fn insert_account(
+    connection: &Connection,
+    account: &Account,
+    last: Option<Position>,
+) -> Result<(), Trouble> {
     write_whole_account(
         connection,
         concat!(
             "INSERT INTO account (",
             columns!(account),
-            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
+            ", last_operation, last_place) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
+             ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
         ),
         account,
+        last,
     )
 }
 
 /// Writes everything of an account that is there, and with it every index it is in.
-pub(super) fn update_account(connection: &Connection, account: &Account) -> Result<(), Trouble> {
+pub(super) fn update_account(
+    connection: &Connection,
+    account: &Account,
+    last: Option<Position>,
+) -> Result<(), Trouble> {
     write_whole_account(
         connection,
         "UPDATE account SET kind = ?2, site = ?3, currency = ?4, exponent = ?5, programme = ?6, customer = ?7, \
          status = ?8, balance = ?9, held = ?10, next_hold_end = ?11, initial = ?12, issued_at = ?13, \
          expires_at = ?14, expires_on = ?15, replaced_by = ?16, bought_by = ?17, hint = ?18, version = ?19, \
-         head = ?20 WHERE id = ?1",
+         head = ?20, last_operation = ?21, last_place = ?22 WHERE id = ?1",
         account,
+        last,
     )
 }
 
-fn write_whole_account(connection: &Connection, sql: &str, account: &Account) -> Result<(), Trouble> {
+fn write_whole_account(
+    connection: &Connection,
+    sql: &str,
+    account: &Account,
+    last: Option<Position>,
+) -> Result<(), Trouble> {
     connection.prepare_cached(sql)?.execute(params![
         account.id.get(),
         account_kind_number(account.kind),
@@ -383,6 +419,8 @@ fn write_whole_account(connection: &Connection, sql: &str, account: &Account) ->
         account.hint,
         stored(account.version)?,
         account.head,
+        last.map(|last| last.operation),
+        last.map(|last| last.place),
     ])?;
     Ok(())
 }

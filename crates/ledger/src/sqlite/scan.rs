@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use giftcard_engine::Minor;
 use giftcard_engine::moment::InstantMs;
 use rusqlite::types::Value;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, Row, params, params_from_iter};
 
-use super::rows::{self, columns};
+use super::rows::{self, Position, columns};
 use super::trouble::Trouble;
 use crate::chain;
 use crate::model::{Account, Code, CodeState, Entry, Id, OperationKey, Record, RecordKind};
@@ -131,17 +131,15 @@ fn accounts_query(filter: &AccountFilter) -> (String, Vec<Value>) {
     (sql, values)
 }
 
-/// Entries of an account by number.
+/// Entries of an account by number. The caller has begun a read transaction.
 pub(super) fn history(connection: &Connection, account: Id, after: u64, limit: usize) -> Result<Vec<Booked>, Trouble> {
-    let mut statement = connection.prepare_cached(concat!(
+    let mut booked = connection.prepare_cached(concat!(
         "SELECT entry.operation, place, site, key, kind, at, for_order, ",
         columns!(entry),
-        " FROM entry INDEXED BY entry_account CROSS JOIN operation ON operation.sequence = entry.operation \
-         WHERE account = ?1 AND number > ?2 ORDER BY number LIMIT ?3"
+        " FROM entry CROSS JOIN operation ON operation.sequence = entry.operation \
+         WHERE entry.operation = ?1 AND place = ?2"
     ))?;
-    // No entry has a number that SQLite cannot keep.
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
-    rows::all(&mut statement, params![account.get(), after, rows::limit(limit)], |row| {
+    let read = |row: &Row<'_>| {
         Ok(Booked {
             sequence: row.get(0)?,
             place: row.get(1)?,
@@ -151,7 +149,66 @@ pub(super) fn history(connection: &Connection, account: Id, after: u64, limit: u
             order: row.get(6)?,
             entry: rows::entry(row, 7)?,
         })
-    })
+    };
+    // No entry has a number that SQLite cannot keep.
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let limit = rows::limit(limit);
+    let positions = match listed(connection, account, after, limit)? {
+        Some(positions) => positions,
+        None => searched(connection, account, after, limit)?,
+    };
+    let mut found = Vec::new();
+    for at in positions {
+        found.extend(rows::one(&mut booked, [at.operation, at.place], read)?);
+    }
+    Ok(found)
+}
+
+/// Where the entries of an account are that have the next numbers after `after`: back along their list, from the first
+/// milestone that is not before them or from the last entry. `None` where the list is not whole, which no commit leaves.
+fn listed(connection: &Connection, account: Id, after: i64, limit: i64) -> Result<Option<Vec<Position>>, Trouble> {
+    let end = after.saturating_add(limit);
+    let mut milestone = connection.prepare_cached(
+        "SELECT number, operation, place FROM entry INDEXED BY entry_milestone \
+         WHERE account = ?1 AND number >= ?2 AND number % 64 = 0 ORDER BY number LIMIT 1",
+    )?;
+    let mut last =
+        connection.prepare_cached("SELECT version, last_operation, last_place FROM account WHERE id = ?1")?;
+    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, rows::position(row, 1)?));
+    let begin = match rows::one(&mut milestone, [account.get(), end], read)? {
+        None => rows::one(&mut last, [account.get()], read)?,
+        milestone => milestone,
+    };
+    let Some((mut number, mut at)) = begin else { return Ok(Some(Vec::new())) };
+    let mut entry = connection.prepare_cached(
+        "SELECT number, previous_operation, previous_place FROM entry \
+         WHERE operation = ?1 AND place = ?2 AND account = ?3",
+    )?;
+    let mut found = Vec::new();
+    while number > after {
+        let Some(here) = at else { return Ok(None) };
+        let Some((there, previous)) = rows::one(&mut entry, [here.operation, here.place, account.get()], read)? else {
+            return Ok(None);
+        };
+        if there != number {
+            return Ok(None);
+        }
+        if number <= end {
+            found.push(here);
+        }
+        (number, at) = (number - 1, previous);
+    }
+    found.reverse();
+    Ok(Some(found))
+}
+
+/// The same by looking at every entry there is: what is left of a ledger that somebody has damaged can be read.
+fn searched(connection: &Connection, account: Id, after: i64, limit: i64) -> Result<Vec<Position>, Trouble> {
+    let mut statement = connection.prepare_cached(
+        "SELECT operation, place FROM entry WHERE account = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
+    )?;
+    let found = rows::all(&mut statement, [account.get(), after, limit], |row| rows::position(row, 0))?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// Operations in their order, with their legs. The caller has begun a read transaction.

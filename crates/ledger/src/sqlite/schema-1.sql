@@ -13,7 +13,8 @@ CREATE TABLE state (
 
 INSERT INTO state (one, configuration, sealed_through) VALUES (1, 0, 0);
 
--- `sealed` is the version in the last checkpoint that has the account, 0 before the first.
+-- `sealed` is the version in the last checkpoint that has the account, 0 before the first. `last_operation` and
+-- `last_place` name the account's last entry, which names the one before: see `entry`.
 CREATE TABLE account (
     id INTEGER PRIMARY KEY CHECK (id >= 0),
     version INTEGER NOT NULL CHECK (version >= 0),
@@ -35,7 +36,9 @@ CREATE TABLE account (
     customer TEXT,
     replaced_by INTEGER,
     bought_by TEXT,
-    hint TEXT
+    hint TEXT,
+    last_operation INTEGER,
+    last_place INTEGER
 ) STRICT;
 
 CREATE INDEX account_site ON account (site);
@@ -80,7 +83,9 @@ BEGIN
     SELECT RAISE(ABORT, 'an operation is never deleted');
 END;
 
--- A leg is an account's or a counter's.
+-- A leg is an account's or a counter's. An account's entries are a list: each names the one before by its place in this
+-- table. An index over all of them would cost every operation a page somewhere in a tree as large as the history of all
+-- accounts; this way only every 64th entry of an account is in one.
 CREATE TABLE entry (
     operation INTEGER NOT NULL,
     place INTEGER NOT NULL,
@@ -95,13 +100,15 @@ CREATE TABLE entry (
     held INTEGER CHECK (held BETWEEN 0 AND balance),
     status INTEGER CHECK (status BETWEEN 0 AND 3),
     hash BLOB CHECK (length(hash) = 32),
+    previous_operation INTEGER,
+    previous_place INTEGER,
     PRIMARY KEY (operation, place),
     CHECK (CASE WHEN account IS NULL THEN counter IS NOT NULL
         ELSE counter IS NULL AND number IS NOT NULL AND held_change IS NOT NULL AND balance IS NOT NULL
             AND held IS NOT NULL AND status IS NOT NULL AND hash IS NOT NULL END)
 ) STRICT, WITHOUT ROWID;
 
-CREATE UNIQUE INDEX entry_account ON entry (account, number) WHERE account IS NOT NULL;
+CREATE UNIQUE INDEX entry_milestone ON entry (account, number) WHERE number % 64 = 0;
 
 CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry
 BEGIN

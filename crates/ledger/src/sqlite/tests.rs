@@ -498,6 +498,111 @@ fn what_is_written_is_never_changed() {
     commit(&store, 2);
 }
 
+/// The next entry of an account, which moves nothing.
+fn touch(account: &Account, name: &str) -> (Changes, Account) {
+    let mut changes = issue(account.id.get(), "{}");
+    let operation = changes.operation.as_mut().unwrap();
+    operation.key.key = name.to_owned();
+    let mut after = Account { version: account.version + 1, ..account.clone() };
+    let hash = chain::operation_hash(operation);
+    after.head = chain::entry_hash(&account.head, &hash, &after, Minor::ZERO, Minor::ZERO);
+    let Entry { leg: Leg::Account { number, hash, .. }, amount, .. } = &mut changes.entries[0] else { unreachable!() };
+    (*number, *hash, *amount) = (after.version, after.head, Minor::ZERO);
+    changes.entries.truncate(1);
+    changes.accounts[0] = AccountChange { before: Some(account.version), after: after.clone() };
+    (changes, after)
+}
+
+/// A store with one account of many entries among those of another.
+fn with_long_history(file: &Path, entries: u64) -> SqliteStore {
+    let store = create(file);
+    let opened = [issue(1, "{}"), issue(2, "{}")];
+    store.commit(0, &opened.iter().collect::<Vec<_>>()).unwrap();
+    let [mut account, mut other] = opened.map(|changes| changes.accounts[0].after.clone());
+    let mut batch = Vec::new();
+    for number in 1..entries {
+        let (changes, after) = touch(&account, &format!("touch {number}"));
+        batch.push(changes);
+        account = after;
+        let (changes, after) = touch(&other, &format!("other {number}"));
+        batch.push(changes);
+        other = after;
+    }
+    let verdicts = store.commit(0, &batch.iter().collect::<Vec<_>>()).unwrap();
+    assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Committed));
+    store
+}
+
+fn numbers(store: &SqliteStore, after: u64, limit: usize) -> Vec<u64> {
+    let number = |booked: &Booked| match booked.entry.leg {
+        Leg::Account { id, number, .. } if id.get() == 1 => number,
+        leg => panic!("{leg:?}"),
+    };
+    store.history(Id::new(1).unwrap(), after, limit).unwrap().iter().map(number).collect()
+}
+
+#[test]
+fn a_long_history_is_read_from_any_place_in_it() {
+    let (_folder, file) = folder_and_file();
+    let store = with_long_history(&file, 300);
+    for (after, limit) in
+        [(0, 300), (0, 1), (62, 2), (63, 1), (63, 2), (64, 64), (127, 1), (255, 100), (256, 10), (299, 5)]
+    {
+        let expected: Vec<u64> = (after + 1..=300).take(limit).collect();
+        assert_eq!(numbers(&store, after, limit), expected, "{limit} after {after}");
+    }
+    assert_eq!(numbers(&store, 300, 10), [0; 0]);
+    assert_eq!(numbers(&store, 17, 0), [0; 0]);
+    assert!(store.history(Id::new(3).unwrap(), 0, 10).unwrap().is_empty());
+}
+
+#[test]
+fn what_is_left_of_a_damaged_history_can_be_read() {
+    let damages: [(&str, &[u64]); 5] = [
+        ("DELETE FROM entry WHERE account = 1 AND number = 2", &[1, 3, 4, 5]),
+        ("DELETE FROM entry WHERE account = 1 AND number = 5", &[1, 2, 3, 4]),
+        ("UPDATE account SET version = 4 WHERE id = 1", &[1, 2, 3, 4, 5]),
+        ("UPDATE account SET last_operation = 1, last_place = 0 WHERE id = 1", &[1, 2, 3, 4, 5]),
+        ("UPDATE entry SET previous_operation = NULL WHERE account = 1 AND number = 4", &[1, 2, 3, 4, 5]),
+    ];
+    for (damage, left) in damages {
+        let (_folder, file) = folder_and_file();
+        let store = with_long_history(&file, 5);
+        let other = Connection::open(&file).unwrap();
+        other.execute_batch("DROP TRIGGER entry_is_never_deleted; DROP TRIGGER entry_is_never_changed").unwrap();
+        other.execute_batch(damage).unwrap();
+        assert_eq!(numbers(&store, 0, 10), left, "{damage}");
+    }
+}
+
+#[test]
+fn an_account_is_written_only_as_its_last_entry_leaves_it() {
+    type Spoil = fn(&mut Changes);
+    let (_folder, file) = folder_and_file();
+    let store = create(&file);
+    let spoils: [Spoil; 7] = [
+        |changes| changes.entries.clear(),
+        |changes| changes.entries.push(changes.entries[0]),
+        |changes| changes.accounts[0].after.version = 2,
+        |changes| changes.accounts[0].after.head = [9; 32],
+        |changes| changes.accounts.clear(),
+        |changes| changes.accounts[0].after.id = Id::new(7).unwrap(),
+        |changes| {
+            if let Leg::Account { number, .. } = &mut changes.entries[0].leg {
+                *number = 2;
+            }
+        },
+    ];
+    for (place, spoil) in spoils.into_iter().enumerate() {
+        let mut changes = issue(1, "{}");
+        spoil(&mut changes);
+        let answer = store.commit(0, &[&issue(2, "{}"), &changes]);
+        assert!(matches!(answer, Err(StoreError::Corrupt(_))), "{place}: {answer:?}");
+        assert_eq!(accounts(&store), [0; 0], "{place}");
+    }
+    commit(&store, 1);
+}
+
 #[test]
 fn rows_that_belong_to_no_operation_are_not_written() {
     let (_folder, file) = folder_and_file();

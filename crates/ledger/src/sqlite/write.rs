@@ -1,23 +1,31 @@
 //! Writing a batch: for each operation first everything that must hold, then the rows. Must not know transactions: the
 //! caller begins and ends the one that a batch is.
 
+use std::collections::HashMap;
+
 use giftcard_engine::moment::InstantMs;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows;
+use super::rows::{self, Position};
 use super::trouble::Trouble;
 use crate::chain;
-use crate::model::{Id, OperationKey, RecordKey, RecordKind};
-use crate::store::{AccountChange, Changes, CodeChange, Verdict};
+use crate::model::{Account, Hash32, Id, Leg, OperationKey, RecordKey, RecordKind};
+use crate::store::{AccountChange, Changes, CodeChange, Verdict, builds_on};
 
 /// What looking showed, so that writing need not look again. One place for each change of the operation.
 struct Seen {
     /// A refusal of this key is over and goes.
     refusal_ended: bool,
-    /// Whether only what every entry moves is different on the account.
-    accounts_narrow: Vec<bool>,
+    accounts: Vec<SeenAccount>,
     /// The row of the document.
     records: Vec<Option<i64>>,
+}
+
+struct SeenAccount {
+    /// Whether only what every entry moves is different.
+    narrow: bool,
+    /// Its last entry.
+    last: Option<Position>,
 }
 
 /// Whether an operation can be written.
@@ -30,8 +38,11 @@ enum Looked {
 pub(super) fn batch(connection: &Connection, batch: &[&Changes]) -> Result<Vec<Verdict>, Trouble> {
     let before: i64 = connection.prepare_cached("SELECT configuration FROM state")?.query_row([], |row| row.get(0))?;
     let mut configuration = before;
-    let verdicts: Vec<Verdict> =
-        batch.iter().map(|changes| operation(connection, changes, &mut configuration)).collect::<Result<_, _>>()?;
+    let mut verdicts: Vec<Verdict> = Vec::with_capacity(batch.len());
+    for (changes, builds_on) in batch.iter().zip(builds_on(batch)) {
+        let stands = builds_on.iter().all(|place| verdicts[*place] == Verdict::Committed);
+        verdicts.push(operation(connection, changes, stands, &mut configuration)?);
+    }
     if configuration != before {
         connection.prepare_cached("UPDATE state SET configuration = ?1")?.execute([configuration])?;
     }
@@ -51,34 +62,41 @@ pub(super) fn erase(connection: &Connection, site: &str, customer: &str) -> Resu
     Ok(erased as u64)
 }
 
-/// Writes one operation. `configuration` is its version as the transaction has it so far.
-fn operation(connection: &Connection, changes: &Changes, configuration: &mut i64) -> Result<Verdict, Trouble> {
-    let seen = match look(connection, changes, *configuration)? {
+/// Writes one operation. `stands` tells whether what it builds on was written, `configuration` is its version as the
+/// transaction has it so far.
+fn operation(
+    connection: &Connection,
+    changes: &Changes,
+    stands: bool,
+    configuration: &mut i64,
+) -> Result<Verdict, Trouble> {
+    let seen = match look(connection, changes, stands, *configuration)? {
         Looked::Holds(seen) => seen,
         Looked::Not(verdict) => return Ok(verdict),
     };
     // What is new can be in the way of what is new in the same operation, which only writing shows. Everything else was
     // looked at, so that the common operation goes without a savepoint.
     let has_new = !changes.codes.is_empty() || changes.accounts.iter().any(|change| change.before.is_none());
-    if has_new {
+    if !has_new {
+        write(connection, changes, seen)?;
+    } else {
         connection.prepare_cached("SAVEPOINT operation")?.execute([])?;
-        let taken = !write_new(connection, changes)?;
-        if taken {
+        let written = write(connection, changes, seen)?;
+        if !written {
             connection.prepare_cached("ROLLBACK TO operation")?.execute([])?;
         }
         connection.prepare_cached("RELEASE operation")?.execute([])?;
-        if taken {
+        if !written {
             return Ok(Verdict::Conflict);
         }
     }
-    write(connection, changes, &seen)?;
     let moved = changes.records.iter().filter(|change| change.key.kind.is_configuration()).count();
     *configuration += rows::limit(moved);
     Ok(Verdict::Committed)
 }
 
 /// Everything that must hold, in the order in which it is told: repeated before changed.
-fn look(connection: &Connection, changes: &Changes, configuration: i64) -> Result<Looked, Trouble> {
+fn look(connection: &Connection, changes: &Changes, stands: bool, configuration: i64) -> Result<Looked, Trouble> {
     if let Some(wrong) = what_cannot_be(changes) {
         return Err(Trouble::Corrupt(format!("{wrong}: that is no change of a ledger")));
     }
@@ -91,6 +109,9 @@ fn look(connection: &Connection, changes: &Changes, configuration: i64) -> Resul
         }
     }
     let conflict = Ok(Looked::Not(Verdict::Conflict));
+    if !stands {
+        return conflict;
+    }
     if changes.configuration.is_some_and(|version| i64::try_from(version) != Ok(configuration)) {
         return conflict;
     }
@@ -104,10 +125,10 @@ fn look(connection: &Connection, changes: &Changes, configuration: i64) -> Resul
             return conflict;
         }
     }
-    let mut accounts_narrow = Vec::with_capacity(changes.accounts.len());
+    let mut accounts = Vec::with_capacity(changes.accounts.len());
     for change in &changes.accounts {
         match account(connection, change)? {
-            Some(narrow) => accounts_narrow.push(narrow),
+            Some(seen) => accounts.push(seen),
             None => return conflict,
         }
     }
@@ -124,7 +145,7 @@ fn look(connection: &Connection, changes: &Changes, configuration: i64) -> Resul
             return conflict;
         }
     }
-    Ok(Looked::Holds(Seen { refusal_ended, accounts_narrow, records }))
+    Ok(Looked::Holds(Seen { refusal_ended, accounts, records }))
 }
 
 /// What would leave rows that belong to no operation.
@@ -180,14 +201,14 @@ fn account_version(connection: &Connection, id: Id) -> Result<Option<u64>, Troub
     rows::one(&mut statement, [id.get()], |row| rows::count(row.get(0)?))
 }
 
-/// Whether only what every entry moves is different; `None` where the account is not as the change wants it before.
-fn account(connection: &Connection, change: &AccountChange) -> Result<Option<bool>, Trouble> {
+/// What is to be known of an account; `None` where it is not as the change wants it before.
+fn account(connection: &Connection, change: &AccountChange) -> Result<Option<SeenAccount>, Trouble> {
     let after = &change.after;
     let mut statement = connection.prepare_cached(
         "SELECT version, \
          kind = ?2 AND site = ?3 AND currency = ?4 AND exponent = ?5 AND programme = ?6 AND customer IS ?7 \
          AND initial = ?8 AND issued_at = ?9 AND expires_at IS ?10 AND expires_on IS ?11 AND replaced_by IS ?12 \
-         AND bought_by IS ?13 AND hint IS ?14 FROM account WHERE id = ?1",
+         AND bought_by IS ?13 AND hint IS ?14, last_operation, last_place FROM account WHERE id = ?1",
     )?;
     let parameters = params![
         after.id.get(),
@@ -205,10 +226,13 @@ fn account(connection: &Connection, change: &AccountChange) -> Result<Option<boo
         after.bought_by,
         after.hint,
     ];
-    let there = rows::one(&mut statement, parameters, |row| Ok((rows::count(row.get(0)?)?, row.get::<_, bool>(1)?)))?;
+    let there = rows::one(&mut statement, parameters, |row| {
+        let seen = SeenAccount { narrow: row.get(1)?, last: rows::position(row, 2)? };
+        Ok((rows::count(row.get(0)?)?, seen))
+    })?;
     Ok(match (there, change.before) {
-        (None, None) => Some(false),
-        (Some((version, narrow)), Some(before)) if version == before => Some(narrow),
+        (None, None) => Some(SeenAccount { narrow: false, last: None }),
+        (Some((version, seen)), Some(before)) if version == before => Some(seen),
         _ => None,
     })
 }
@@ -220,15 +244,26 @@ fn code_holds(connection: &Connection, change: &CodeChange) -> Result<bool, Trou
     Ok(there == change.before)
 }
 
-/// Writes new accounts and all codes. False where one of them is in the way of something: the caller takes it back.
-fn write_new(connection: &Connection, changes: &Changes) -> Result<bool, Trouble> {
-    let free = |written: Result<(), Trouble>| match written {
-        Ok(()) => Ok(true),
-        Err(trouble) if trouble.is_taken() => Ok(false),
-        Err(trouble) => Err(trouble),
-    };
-    for change in changes.accounts.iter().filter(|change| change.before.is_none()) {
-        if !free(rows::insert_account(connection, &change.after))? {
+/// Writes everything. False where a new account or a code is in the way of another: the caller takes it back.
+fn write(connection: &Connection, changes: &Changes, mut seen: Seen) -> Result<bool, Trouble> {
+    if seen.refusal_ended
+        && let Some((key, _)) = named(changes)
+    {
+        connection.prepare_cached("DELETE FROM refusal WHERE id = ?1")?.execute([chain::operation_id(key)])?;
+    }
+    if let Some(operation) = &changes.operation {
+        let sequence = rows::insert_operation(connection, None, operation)?;
+        write_entries(connection, sequence, changes, &mut seen.accounts)?;
+    } else if let Some(refusal) = &changes.refusal {
+        rows::insert_refusal(connection, refusal)?;
+    }
+    for (change, seen) in changes.accounts.iter().zip(&seen.accounts) {
+        let written = match change.before {
+            None => rows::insert_account(connection, &change.after, seen.last),
+            Some(_) if seen.narrow => update_narrow(connection, &change.after, seen.last),
+            Some(_) => rows::update_account(connection, &change.after, seen.last),
+        };
+        if !free(written)? {
             return Ok(false);
         }
     }
@@ -241,40 +276,67 @@ fn write_new(connection: &Connection, changes: &Changes) -> Result<bool, Trouble
             return Ok(false);
         }
     }
+    write_records(connection, changes, &seen)?;
+    write_beside(connection, changes)?;
     Ok(true)
 }
 
-/// Writes everything but new accounts and codes.
-fn write(connection: &Connection, changes: &Changes, seen: &Seen) -> Result<(), Trouble> {
-    if seen.refusal_ended
-        && let Some((key, _)) = named(changes)
-    {
-        connection.prepare_cached("DELETE FROM refusal WHERE id = ?1")?.execute([chain::operation_id(key)])?;
+/// Whether a row was written, and not in the way of another.
+fn free(written: Result<(), Trouble>) -> Result<bool, Trouble> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(trouble) if trouble.is_taken() => Ok(false),
+        Err(trouble) => Err(trouble),
     }
-    if let Some(operation) = &changes.operation {
-        let sequence = rows::insert_operation(connection, None, operation)?;
-        rows::insert_entries(connection, sequence, &changes.entries)?;
-    } else if let Some(refusal) = &changes.refusal {
-        rows::insert_refusal(connection, refusal)?;
+}
+
+/// Writes the legs, each of an account behind the account's last, which it becomes.
+///
+/// Holds every account to what is promised of it: its version is the number of its entries, and its head the hash of
+/// the last. The list of entries and the search for unsealed heads stand on that.
+fn write_entries(
+    connection: &Connection,
+    operation: i64,
+    changes: &Changes,
+    seen: &mut [SeenAccount],
+) -> Result<(), Trouble> {
+    let mut accounts: HashMap<Id, (usize, u64, Hash32)> = changes
+        .accounts
+        .iter()
+        .enumerate()
+        .map(|(place, change)| (change.after.id, (place, change.before.unwrap_or(0), chain::BEGINNING)))
+        .collect();
+    for (place, entry) in changes.entries.iter().enumerate() {
+        let at = Position { operation, place: rows::limit(place) };
+        let Leg::Account { id, number, hash, .. } = &entry.leg else {
+            rows::insert_entry(connection, at, entry, None)?;
+            continue;
+        };
+        let known = accounts.get_mut(id).filter(|(_, last, _)| last.checked_add(1) == Some(*number));
+        let Some((place, last, head)) = known else {
+            return Err(Trouble::Corrupt(format!("entry {number} of {id} was to be written, which is not its next")));
+        };
+        (*last, *head) = (*number, *hash);
+        rows::insert_entry(connection, at, entry, seen[*place].last.replace(at))?;
     }
-    for (change, narrow) in changes.accounts.iter().zip(&seen.accounts_narrow) {
-        match (change.before, narrow) {
-            (None, _) => {}
-            (Some(_), true) => update_narrow(connection, change)?,
-            (Some(_), false) => rows::update_account(connection, &change.after)?,
+    for change in &changes.accounts {
+        let after = &change.after;
+        if accounts.get(&after.id).is_none_or(|(_, last, head)| (*last, *head) != (after.version, after.head)) {
+            return Err(Trouble::Corrupt(format!(
+                "{} was to be written other than its last entry leaves it",
+                after.id
+            )));
         }
     }
-    write_records(connection, changes, seen)?;
-    write_beside(connection, changes)
+    Ok(())
 }
 
 /// Writes what every entry moves. No index is over any of it.
-fn update_narrow(connection: &Connection, change: &AccountChange) -> Result<(), Trouble> {
-    let after = &change.after;
+fn update_narrow(connection: &Connection, after: &Account, last: Option<Position>) -> Result<(), Trouble> {
     connection
         .prepare_cached(
-            "UPDATE account SET version = ?2, status = ?3, balance = ?4, held = ?5, next_hold_end = ?6, head = ?7 \
-             WHERE id = ?1",
+            "UPDATE account SET version = ?2, status = ?3, balance = ?4, held = ?5, next_hold_end = ?6, head = ?7, \
+             last_operation = ?8, last_place = ?9 WHERE id = ?1",
         )?
         .execute(params![
             after.id.get(),
@@ -284,6 +346,8 @@ fn update_narrow(connection: &Connection, change: &AccountChange) -> Result<(), 
             after.held.get(),
             after.next_hold_end,
             after.head,
+            last.map(|last| last.operation),
+            last.map(|last| last.place),
         ])?;
     Ok(())
 }

@@ -3,10 +3,10 @@
 use giftcard_engine::Currency;
 use giftcard_engine::moment::InstantMs;
 use giftcard_engine::programme::MANUAL;
-use giftcard_ledger::Refused;
+use giftcard_ledger::{Answer, Refused};
 use giftcard_ledger::ledger::{CONFIGURATION_CHANGED, read_record};
 use giftcard_ledger::model::{AccountKind, RecordKind};
-use giftcard_ledger::operations::{Load, Receipt, Target, ToCredit, credit_id};
+use giftcard_ledger::operations::{Load, Target, ToCredit, credit_id};
 use giftcard_ledger::store::AccountFilter;
 use serde_json::json;
 
@@ -33,7 +33,7 @@ impl Desk {
         doing: &Doing<'_>,
         card: &CardName,
         customer: Option<&str>,
-    ) -> Result<Receipt, DeskError> {
+    ) -> Result<Answer, DeskError> {
         for _ in 0..CHANGES_MAX {
             let account = self.account(doing.site, card, doing.now)?;
             let Some(customer) = customer.or(account.customer.as_deref()) else {
@@ -56,7 +56,7 @@ impl Desk {
                 not_allowed: if allowed { Vec::new() } else { vec![refused()] },
             };
             let facts = json!({ "card": account.id, "customer": customer });
-            match self.do_to(doing, &command, &facts) {
+            match self.operate(doing, &command, &facts) {
                 Err(DeskError::Refused(refused)) if refused.code == CONFIGURATION_CHANGED => {}
                 done => return done,
             }
@@ -75,7 +75,7 @@ impl Desk {
         currency: Option<&CurrencyCode>,
         amount: &PositiveAmount,
         reason: Option<&str>,
-    ) -> Result<Receipt, DeskError> {
+    ) -> Result<Answer, DeskError> {
         check_customer(customer)?;
         let currency = self.credit_currency(doing.site, currency)?;
         let amount = amount.amount(currency).map_err(|error| error.under("amount"))?;
@@ -84,7 +84,7 @@ impl Desk {
         });
         let target = Target::Credit { customer: customer.to_string(), currency };
         let reason = reason.map(str::to_string);
-        self.do_to(doing, &Load { target, amount, balance_max: None, reason }, &facts)
+        self.operate(doing, &Load { target, amount, balance_max: None, reason }, &facts)
     }
 
     /// Staff correct store credit.
@@ -97,7 +97,7 @@ impl Desk {
         customer: &str,
         currency: Option<&CurrencyCode>,
         input: &AdjustInput,
-    ) -> Result<Receipt, DeskError> {
+    ) -> Result<Answer, DeskError> {
         let currency = self.credit_currency(doing.site, currency)?;
         let id = credit_id(doing.site, customer, currency);
         let account = match self.account(doing.site, &CardName::Id(id), doing.now) {

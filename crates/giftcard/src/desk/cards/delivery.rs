@@ -32,7 +32,7 @@ impl Desk {
         let facts = json!({ "card": account.id, "reason": reason });
         let command = Reveal { target: Target::Id(account.id), reason: reason.map(str::to_string) };
         // Recorded first: a code that was shown without anybody knowing would be worse than one that was not shown.
-        let receipt = self.do_to(doing, &command, &facts)?;
+        let receipt = super::super::receipt(&self.operate(doing, &command, &facts)?)?;
         match self.sealed_text(account.id)? {
             None => Err(not_kept(account.id)),
             Some(code) => Ok(RevealedOutput {

@@ -1,9 +1,9 @@
 //! What becomes of sold cards when the order that bought them is invoiced, cancelled or refunded. Must not know orders that
 //! cards pay for.
 
-use giftcard_ledger::Refused;
+use giftcard_ledger::{Answer, Refused};
 use giftcard_ledger::model::{AccountKind, Id};
-use giftcard_ledger::operations::{ActivatePurchase, CancelPurchase, Receipt, RefundPurchase, Target};
+use giftcard_ledger::operations::{ActivatePurchase, CancelPurchase, RefundPurchase, Target};
 use giftcard_ledger::store::AccountFilter;
 use serde_json::json;
 
@@ -20,20 +20,20 @@ impl Desk {
     ///
     /// # Errors
     /// [`DeskError`]; [`Refused`] codes are `order-bought-nothing`, `nothing-to-activate`.
-    pub fn activate_purchase(&self, doing: &Doing<'_>, order: &str) -> Result<Receipt, DeskError> {
+    pub fn activate_purchase(&self, doing: &Doing<'_>, order: &str) -> Result<Answer, DeskError> {
         let cards = self.cards_of(doing.site, order)?;
         let command = ActivatePurchase { order: order.to_string(), cards };
-        self.do_to(doing, &command, &json!({ "order": order }))
+        self.operate(doing, &command, &json!({ "order": order }))
     }
 
     /// An order is cancelled: every card that it bought is closed, if none of them was used.
     ///
     /// # Errors
     /// [`DeskError`]; [`Refused`] codes are `order-bought-nothing`, `card-already-spent`, `nothing-to-cancel`.
-    pub fn cancel_purchase(&self, doing: &Doing<'_>, order: &str) -> Result<Receipt, DeskError> {
+    pub fn cancel_purchase(&self, doing: &Doing<'_>, order: &str) -> Result<Answer, DeskError> {
         let cards = self.cards_of(doing.site, order)?;
         let command = CancelPurchase { order: order.to_string(), cards };
-        self.do_to(doing, &command, &json!({ "order": order }))
+        self.operate(doing, &command, &json!({ "order": order }))
     }
 
     /// The purchase of a card is refunded, up to what is available on it; all of its initial value without an amount.
@@ -46,13 +46,13 @@ impl Desk {
         card: &CardName,
         amount: Option<&PositiveAmount>,
         reason: Option<&str>,
-    ) -> Result<Receipt, DeskError> {
+    ) -> Result<Answer, DeskError> {
         let account = self.account(doing.site, card, doing.now)?;
         let amount = amount.map(|amount| amount.amount(account.currency)).transpose();
         let amount = amount.map_err(|error| error.under("amount"))?;
         let facts = json!({ "card": account.id, "amount": amount.map(|amount| amount.get()), "reason": reason });
         let reason = reason.map(str::to_string);
-        self.do_to(doing, &RefundPurchase { target: Target::Id(account.id), amount, reason }, &facts)
+        self.operate(doing, &RefundPurchase { target: Target::Id(account.id), amount, reason }, &facts)
     }
 
     /// Every card that an order bought.

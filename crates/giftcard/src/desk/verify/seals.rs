@@ -29,7 +29,7 @@ impl<'a> Seals<'a> {
     /// Reads the checkpoints, and checks what they say of themselves and of each other.
     pub(super) fn begin(
         store: &'a dyn Store,
-        key: &[u8; 32],
+        key: Option<&[u8; 32]>,
         exported: &[Checkpoint],
         findings: &mut Findings,
     ) -> Result<Self, StoreError> {
@@ -50,7 +50,7 @@ impl<'a> Seals<'a> {
                 wrong("checkpoint-order", "does not name the one before it");
             }
             let digest = checkpoint_digest(checkpoint);
-            if checkpoint.key != *key {
+            if key.is_some_and(|key| checkpoint.key != *key) {
                 let found = hex(&checkpoint.key[..8]);
                 wrong("checkpoint-key", &format!("is signed with other keys ({found}) than those of the ledger"));
             }

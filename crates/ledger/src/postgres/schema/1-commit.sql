@@ -69,8 +69,12 @@ CREATE TYPE batch_v1 AS (
 -- for each place 0 for written, 1 for a guard that did not hold, 2 for a key that is taken. Raises `unique_violation`
 -- where another transaction added the same at the same time.
 --
--- Locks are taken in one order: configuration, accounts by id, documents by key, codes by id. Each statement sees what
--- was committed before it began, so what is read after a lock is what the lock protects.
+-- Locks are taken in one order: configuration, accounts by id, documents by key, codes by id; the lists of a batch are
+-- in that order. Each statement sees what was committed before it began, so what is read after a lock is what the lock
+-- protects.
+--
+-- A plan is made once, when the tables may be empty, and kept. So nothing is joined: what is looked for is looked for by
+-- its key, one after the other (`LATERAL` with a lock or `OFFSET 0`), and what is there is overwritten by inserting it.
 CREATE FUNCTION write_v1(batch batch_v1, only_place integer) RETURNS smallint[] LANGUAGE plpgsql AS $$
 DECLARE
     places CONSTANT integer := cardinality(batch.configures);
@@ -116,7 +120,8 @@ BEGIN
     END LOOP;
     FOR it IN
         SELECT k.n, coalesce(o.until, 9223372036854775807) AS until
-        FROM unnest(batch.operation_ids) WITH ORDINALITY k(id, n) JOIN operation o ON o.id = k.id
+        FROM unnest(batch.operation_ids) WITH ORDINALITY k(id, n)
+        CROSS JOIN LATERAL (SELECT x.until FROM operation x WHERE x.id = k.id OFFSET 0) o
     LOOP
         holds_now[base + it.n] := it.until;
         refused := refused OR it.until < 9223372036854775807;
@@ -125,8 +130,9 @@ BEGIN
 
     IF cardinality(batch.account_ids) > 0 THEN
         FOR it IN
-            SELECT k.n, a.version FROM unnest(batch.account_ids) WITH ORDINALITY k(id, n) JOIN account a ON a.id = k.id
-            ORDER BY a.id FOR NO KEY UPDATE OF a
+            SELECT k.n, a.version
+            FROM unnest(batch.account_ids) WITH ORDINALITY k(id, n)
+            CROSS JOIN LATERAL (SELECT x.version FROM account x WHERE x.id = k.id FOR NO KEY UPDATE) a
         LOOP
             holds_now[base + it.n] := it.version;
             new_accounts := new_accounts - 1;
@@ -138,7 +144,10 @@ BEGIN
         FOR it IN
             SELECT k.n, a.id
             FROM unnest(batch.credits) WITH ORDINALITY k(site, customer, currency, n)
-            JOIN account a ON a.kind = 1 AND a.site = k.site AND a.customer = k.customer AND a.currency = k.currency
+            CROSS JOIN LATERAL (
+                SELECT x.id FROM account x
+                WHERE x.kind = 1 AND x.site = k.site AND x.customer = k.customer AND x.currency = k.currency OFFSET 0
+            ) a
         LOOP
             holds_now[base + it.n] := it.id;
         END LOOP;
@@ -147,20 +156,20 @@ BEGIN
 
     IF cardinality(batch.absent_keys) > 0 THEN
         -- Whoever adds one of these at the same time waits until this transaction ends, or is waited for.
-        INSERT INTO record (kind, site, id, version, body)
-        SELECT k.kind, k.site, k.id, 0, '' FROM unnest(batch.absent_keys) k
-        ORDER BY k.kind, k.site COLLATE "C", k.id COLLATE "C"
-        ON CONFLICT DO NOTHING;
-        DELETE FROM record r USING unnest(batch.absent_keys) k
-        WHERE r.kind = k.kind AND r.site = k.site AND r.id = k.id AND r.version = 0;
+        FOR it IN SELECT k.kind, k.site, k.id FROM unnest(batch.absent_keys) k LOOP
+            INSERT INTO record (kind, site, id, version, body) VALUES (it.kind, it.site, it.id, 0, '')
+            ON CONFLICT DO NOTHING;
+            DELETE FROM record r WHERE r.kind = it.kind AND r.site = it.site AND r.id = it.id AND r.version = 0;
+        END LOOP;
     END IF;
 
     IF cardinality(batch.record_keys) > 0 THEN
         FOR it IN
             SELECT k.n, r.version
             FROM unnest(batch.record_keys) WITH ORDINALITY k(kind, site, id, n)
-            JOIN record r ON r.kind = k.kind AND r.site = k.site AND r.id = k.id
-            ORDER BY r.kind, r.site, r.id FOR UPDATE OF r
+            CROSS JOIN LATERAL (
+                SELECT x.version FROM record x WHERE x.kind = k.kind AND x.site = k.site AND x.id = k.id FOR UPDATE
+            ) r
         LOOP
             holds_now[base + it.n] := it.version;
             new_records := new_records - 1;
@@ -172,8 +181,9 @@ BEGIN
         FOR it IN
             SELECT k.n, r.version
             FROM unnest(batch.watched_keys) WITH ORDINALITY k(kind, site, id, n)
-            JOIN record r ON r.kind = k.kind AND r.site = k.site AND r.id = k.id
-            ORDER BY r.kind, r.site, r.id FOR SHARE OF r
+            CROSS JOIN LATERAL (
+                SELECT x.version FROM record x WHERE x.kind = k.kind AND x.site = k.site AND x.id = k.id FOR SHARE
+            ) r
         LOOP
             holds_now[base + it.n] := it.version;
         END LOOP;
@@ -182,15 +192,18 @@ BEGIN
 
     IF cardinality(batch.code_ids) > 0 THEN
         FOR it IN
-            SELECT k.n, c.version FROM unnest(batch.code_ids) WITH ORDINALITY k(id, n) JOIN code c ON c.id = k.id
-            ORDER BY c.id FOR UPDATE OF c
+            SELECT k.n, c.version
+            FROM unnest(batch.code_ids) WITH ORDINALITY k(id, n)
+            CROSS JOIN LATERAL (SELECT x.version FROM code x WHERE x.id = k.id FOR UPDATE) c
         LOOP
             holds_now[base + it.n] := it.version;
             new_codes := new_codes - 1;
         END LOOP;
         base := base + cardinality(batch.code_ids);
         FOR it IN
-            SELECT k.n, c.id FROM unnest(batch.lookups) WITH ORDINALITY k(lookup, n) JOIN code c ON c.lookup = k.lookup
+            SELECT k.n, c.id
+            FROM unnest(batch.lookups) WITH ORDINALITY k(lookup, n)
+            CROSS JOIN LATERAL (SELECT x.id FROM code x WHERE x.lookup = k.lookup OFFSET 0) c
         LOOP
             holds_now[base + it.n] := it.id;
         END LOOP;
@@ -243,10 +256,12 @@ BEGIN
         RETURN verdicts;
     END IF;
 
-    -- Of each slot, what the last good operation left in it is written.
+    -- Of each slot, what the last good operation left in it is written. What is new is added in the order of slots, so
+    -- that two transactions that add the same wait for each other in one direction only.
     IF refused THEN
-        DELETE FROM operation o USING unnest(batch.operation_ids) WITH ORDINALITY k(id, n)
-        WHERE o.id = k.id AND o.until IS NOT NULL AND writer[1 + k.n] > 0;
+        FOR it IN SELECT k.id FROM unnest(batch.operation_ids) WITH ORDINALITY k(id, n) WHERE writer[1 + k.n] > 0 LOOP
+            DELETE FROM operation o WHERE o.id = it.id AND o.until IS NOT NULL;
+        END LOOP;
     END IF;
     IF cardinality(batch.operations) > 0 THEN
         INSERT INTO operation
@@ -255,7 +270,8 @@ BEGIN
         FROM unnest(batch.operations, batch.operation_place, batch.operation_slot)
             AS o(sequence, id, kind, at, site, key, request_hash, for_order, actor, personal, answer, decision, until,
                 place, slot)
-        WHERE writer[o.slot] = o.place;
+        WHERE writer[o.slot] = o.place
+        ORDER BY o.slot;
     END IF;
     IF cardinality(batch.entries) > 0 THEN
         INSERT INTO entry
@@ -265,15 +281,21 @@ BEGIN
         WHERE verdicts[e.operation] = 0;
     END IF;
     IF cardinality(batch.account_ids) > new_accounts THEN
-        UPDATE account a SET version = c.version, balance = c.balance, held = c.held, next_hold_end = c.next_hold_end,
-            initial = c.initial, issued_at = c.issued_at, expires_at = c.expires_at, replaced_by = c.replaced_by,
-            kind = c.kind, status = c.status, exponent = c.exponent, head = c.head, currency = c.currency,
-            expires_on = c.expires_on, site = c.site, programme = c.programme, customer = c.customer,
-            bought_by = c.bought_by, hint = c.hint
+        INSERT INTO account AS a
+        SELECT c.id, c.version, c.balance, c.held, c.next_hold_end, c.initial, c.issued_at, c.expires_at, c.replaced_by,
+            c.kind, c.status, c.exponent, c.head, c.currency, c.expires_on, c.site, c.programme, c.customer, c.bought_by,
+            c.hint
         FROM unnest(batch.accounts, batch.account_place, batch.account_slot)
             AS c(id, version, balance, held, next_hold_end, initial, issued_at, expires_at, replaced_by, kind, status,
                 exponent, head, currency, expires_on, site, programme, customer, bought_by, hint, place, slot)
-        WHERE a.id = c.id AND writer[c.slot] = c.place AND held_before[c.slot] >= 0;
+        WHERE writer[c.slot] = c.place AND held_before[c.slot] >= 0
+        ON CONFLICT (id) DO UPDATE SET version = EXCLUDED.version, balance = EXCLUDED.balance, held = EXCLUDED.held,
+            next_hold_end = EXCLUDED.next_hold_end, initial = EXCLUDED.initial, issued_at = EXCLUDED.issued_at,
+            expires_at = EXCLUDED.expires_at, replaced_by = EXCLUDED.replaced_by, kind = EXCLUDED.kind,
+            status = EXCLUDED.status, exponent = EXCLUDED.exponent, head = EXCLUDED.head,
+            currency = EXCLUDED.currency, expires_on = EXCLUDED.expires_on, site = EXCLUDED.site,
+            programme = EXCLUDED.programme, customer = EXCLUDED.customer, bought_by = EXCLUDED.bought_by,
+            hint = EXCLUDED.hint;
     END IF;
     IF new_accounts > 0 THEN
         INSERT INTO account
@@ -283,44 +305,60 @@ BEGIN
         FROM unnest(batch.accounts, batch.account_place, batch.account_slot)
             AS c(id, version, balance, held, next_hold_end, initial, issued_at, expires_at, replaced_by, kind, status,
                 exponent, head, currency, expires_on, site, programme, customer, bought_by, hint, place, slot)
-        WHERE writer[c.slot] = c.place AND held_before[c.slot] < 0;
+        WHERE writer[c.slot] = c.place AND held_before[c.slot] < 0
+        ORDER BY c.slot;
     END IF;
     IF cardinality(batch.record_keys) > new_records THEN
-        UPDATE record r SET version = c.version, body = c.body
+        INSERT INTO record
+        SELECT c.kind, c.site, c.id, c.version, c.body
         FROM unnest(batch.records, batch.record_place, batch.record_slot)
             AS c(kind, site, id, version, body, place, slot)
-        WHERE r.kind = c.kind AND r.site = c.site AND r.id = c.id
-            AND writer[c.slot] = c.place AND held_before[c.slot] >= 0 AND c.body IS NOT NULL;
-        DELETE FROM record r USING unnest(batch.records, batch.record_place, batch.record_slot)
-            AS c(kind, site, id, version, body, place, slot)
-        WHERE r.kind = c.kind AND r.site = c.site AND r.id = c.id AND writer[c.slot] = c.place AND c.body IS NULL;
+        WHERE writer[c.slot] = c.place AND held_before[c.slot] >= 0 AND c.body IS NOT NULL
+        ON CONFLICT (kind, site, id) DO UPDATE SET version = EXCLUDED.version, body = EXCLUDED.body;
+        FOR it IN
+            SELECT c.kind, c.site, c.id
+            FROM unnest(batch.records, batch.record_place, batch.record_slot)
+                AS c(kind, site, id, version, body, place, slot)
+            WHERE writer[c.slot] = c.place AND held_before[c.slot] >= 0 AND c.body IS NULL
+        LOOP
+            DELETE FROM record r WHERE r.kind = it.kind AND r.site = it.site AND r.id = it.id;
+        END LOOP;
     END IF;
     IF new_records > 0 THEN
         INSERT INTO record
         SELECT c.kind, c.site, c.id, c.version, c.body
         FROM unnest(batch.records, batch.record_place, batch.record_slot)
             AS c(kind, site, id, version, body, place, slot)
-        WHERE writer[c.slot] = c.place AND held_before[c.slot] < 0 AND c.body IS NOT NULL;
+        WHERE writer[c.slot] = c.place AND held_before[c.slot] < 0 AND c.body IS NOT NULL
+        ORDER BY c.slot;
     END IF;
     IF cardinality(batch.code_ids) > new_codes THEN
-        UPDATE code x SET version = c.version, pepper = c.pepper, account = c.account, state = c.state,
-            lookup = c.lookup, site = c.site, pool = c.pool, hint = c.hint, sealed = c.sealed
+        INSERT INTO code
+        SELECT c.id, c.version, c.pepper, c.account, c.state, c.lookup, c.site, c.pool, c.hint, c.sealed
         FROM unnest(batch.codes, batch.code_place, batch.code_slot)
             AS c(id, version, pepper, account, state, lookup, site, pool, hint, sealed, place, slot)
-        WHERE x.id = c.id AND writer[c.slot] = c.place AND held_before[c.slot] >= 0;
+        WHERE writer[c.slot] = c.place AND held_before[c.slot] >= 0
+        ON CONFLICT (id) DO UPDATE SET version = EXCLUDED.version, pepper = EXCLUDED.pepper,
+            account = EXCLUDED.account, state = EXCLUDED.state, lookup = EXCLUDED.lookup, site = EXCLUDED.site,
+            pool = EXCLUDED.pool, hint = EXCLUDED.hint, sealed = EXCLUDED.sealed;
     END IF;
     IF new_codes > 0 THEN
         INSERT INTO code
         SELECT c.id, c.version, c.pepper, c.account, c.state, c.lookup, c.site, c.pool, c.hint, c.sealed
         FROM unnest(batch.codes, batch.code_place, batch.code_slot)
             AS c(id, version, pepper, account, state, lookup, site, pool, hint, sealed, place, slot)
-        WHERE writer[c.slot] = c.place AND held_before[c.slot] < 0;
+        WHERE writer[c.slot] = c.place AND held_before[c.slot] < 0
+        ORDER BY c.slot;
     END IF;
     IF cardinality(batch.holds) > 0 THEN
-        DELETE FROM open_hold h USING unnest(batch.holds, batch.hold_opened, batch.hold_place, batch.hold_slot)
-            AS c(account, ends_at, hold, opened, place, slot)
-        WHERE h.account = c.account AND h.ends_at = c.ends_at AND h.hold = c.hold
-            AND writer[c.slot] = c.place AND NOT c.opened;
+        FOR it IN
+            SELECT c.account, c.ends_at, c.hold
+            FROM unnest(batch.holds, batch.hold_opened, batch.hold_place, batch.hold_slot)
+                AS c(account, ends_at, hold, opened, place, slot)
+            WHERE writer[c.slot] = c.place AND NOT c.opened
+        LOOP
+            DELETE FROM open_hold h WHERE h.account = it.account AND h.ends_at = it.ends_at AND h.hold = it.hold;
+        END LOOP;
         INSERT INTO open_hold
         SELECT c.account, c.ends_at, c.hold
         FROM unnest(batch.holds, batch.hold_opened, batch.hold_place, batch.hold_slot)

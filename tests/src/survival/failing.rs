@@ -1,0 +1,210 @@
+//! Disks that fail: a sync or a write reports an error, or the disk is full. Nothing is acknowledged after it, the error
+//! is clear, reading goes on, and the file recovers. Must not know how.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use giftcard::Desk;
+use giftcard_ledger::sqlite::{SqliteOptions, SqliteStore, Synchronous};
+use giftcard_ledger::store::{AccountFilter, Want};
+
+use super::books;
+use super::client::{Action, Client, Reply};
+use super::power::{Recording, Scene, Tally, check_pages, cut_power, desk_of};
+use super::shopper::{ISSUE, issue};
+use super::tape::{Fault, Trap};
+use crate::bank;
+
+/// Rounds before the disk fails.
+const ROUNDS_BEFORE: usize = 2;
+
+/// Rounds in which a fault has to come about.
+const ROUNDS_MAX: usize = 200;
+
+/// What is tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// What goes wrong when.
+    pub trap: Trap,
+    /// Whether the ledger that failed stays open beside the one that is opened after it.
+    pub beside: bool,
+    /// Of the requests.
+    pub seed: u64,
+    /// Images of power cuts that are opened after the failure.
+    pub images: usize,
+}
+
+/// What a failure showed.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Operations that got an error.
+    pub failed: usize,
+    /// Of these, those that were there all the same when the ledger was opened again.
+    pub there: usize,
+    /// Operations acknowledged before and after.
+    pub acknowledged: usize,
+    /// Power cuts after the failure.
+    pub tally: Tally,
+}
+
+/// Lets a disk fail under load, and holds the ledger to what it promises.
+///
+/// # Errors
+/// What was not as promised.
+pub fn fail(case: Case) -> Result<Outcome> {
+    let mut scene = Scene::new(case.seed, 5, Synchronous::Full)?;
+    let desk = scene.open()?;
+    for _ in 0..ROUNDS_BEFORE {
+        scene.round(&desk).iter().try_for_each(not_failed)?;
+    }
+    let before = scene.shim.position();
+    scene.shim.tape().set(Some(case.trap));
+    let mut replies = Vec::new();
+    for _ in 0..ROUNDS_MAX {
+        replies = scene.round(&desk);
+        if scene.shim.tape().sprung() > 0 {
+            break;
+        }
+        replies.iter().try_for_each(not_failed)?;
+    }
+    let why = error_of(&replies)?;
+    // Whoever asks from now on gets the same error, also once the disk is well again.
+    let mut failed = replies.iter().filter(|reply| matches!(reply, Reply::Failed(..))).count();
+    failed += still_fails(&mut scene, &desk, &why)?;
+    if !case.trap.lasts {
+        scene.shim.tape().set(None);
+        failed += still_fails(&mut scene, &desk, &why)?;
+    }
+    reads_go_on(&desk, &scene.client())?;
+    // The one that failed is closed with the disk as it is then, or stays.
+    let kept = match case.beside {
+        true => Some(desk),
+        false => {
+            drop(desk);
+            None
+        }
+    };
+    scene.shim.tape().set(None);
+    let desk = scene.open().context("it does not open again")?;
+    let outcome = recovered(&desk, &mut scene.client(), || scene.shim.position(), failed)?;
+    if let Some(kept) = &kept {
+        // Beside the new one it still refuses to write.
+        let reply = Action::Load { card: 0, amount: 1 }.perform(kept, "beside", bank::NOW);
+        ensure!(matches!(&reply, Reply::Failed(code, _) if code == "database-failed"), "{reply:?}");
+    }
+    for _ in 0..ROUNDS_BEFORE {
+        scene.round(&desk).iter().try_for_each(not_failed)?;
+    }
+    scene.client().compare(desk.store(), usize::MAX, usize::MAX)?.into_result()?;
+    books::verify(&desk)?;
+    check_pages(&scene.path)?;
+    // If the power goes now, what was acknowledged after the failure does not stand on what was never on the disk.
+    let events = std::mem::take(&mut scene.shim.tape().events);
+    drop((desk, kept));
+    let client = std::mem::take(&mut *scene.client());
+    let recording = Recording { seed: case.seed, events, client, operations: Vec::new() };
+    let tally = cut_power(&recording, before, case.images, false)?;
+    Ok(Outcome { tally, ..outcome })
+}
+
+fn not_failed(reply: &Reply) -> Result<()> {
+    match reply {
+        Reply::Failed(code, why) => bail!("an operation failed with `{code}`, and nothing was wrong: {why}"),
+        Reply::Done(_) | Reply::Refused(_) => Ok(()),
+    }
+}
+
+/// The error that operations got. It has to say what happened and what helps.
+///
+/// # Errors
+/// Where there is none, or it does not.
+pub fn error_of(replies: &[Reply]) -> Result<String> {
+    let failed = |reply: &Reply| match reply {
+        Reply::Failed(code, why) => Some((code.clone(), why.clone())),
+        Reply::Done(_) | Reply::Refused(_) => None,
+    };
+    let mut errors: Vec<_> = replies.iter().filter_map(failed).collect();
+    errors.dedup();
+    let Some((code, why)) = errors.pop() else { bail!("the disk failed, and everything was acknowledged") };
+    ensure!(errors.is_empty(), "one failure is told in several ways: {errors:?}, {why}");
+    ensure!(code == "database-failed", "the failure is called `{code}`: {why}");
+    ensure!(why.contains("nothing is written until it is opened again"), "{why}");
+    Ok(why)
+}
+
+/// Everything that is sent to a failed ledger gets its error. Returns how much that was.
+fn still_fails(scene: &mut Scene, desk: &Desk, why: &str) -> Result<usize> {
+    let replies = scene.round(desk);
+    for reply in &replies {
+        let same = matches!(reply, Reply::Failed(code, now) if code == "database-failed" && now == why);
+        ensure!(same, "after `{why}` an operation got {reply:?}");
+    }
+    Ok(replies.len())
+}
+
+/// A failed ledger can be read: everything that was acknowledged is there, and it adds up.
+///
+/// # Errors
+/// What cannot be read, or is wrong.
+pub fn reads_go_on(desk: &Desk, client: &Client) -> Result<()> {
+    let store = desk.store();
+    store.find(&Want::default())?;
+    let accounts = store.accounts(&AccountFilter { limit: 10, ..AccountFilter::default() })?;
+    ensure!(!accounts.is_empty(), "a failed ledger shows no accounts");
+    let quote = bank::payment("quote", "quote", 100, &[bank::code(1)]);
+    desk.quote(&quote, bank::NOW, false).context("a failed ledger gives no quote")?;
+    client.compare(store, usize::MAX, usize::MAX)?.into_result().context("while it is failed")?;
+    Ok(())
+}
+
+/// A ledger that was opened again has everything that was acknowledged, of the rest each operation wholly or not at all,
+/// and takes what was not answered again.
+///
+/// # Errors
+/// What is wrong.
+pub fn recovered(desk: &Desk, client: &mut Client, clock: impl Fn() -> usize, failed: usize) -> Result<Outcome> {
+    let findings = client.compare(desk.store(), usize::MAX, usize::MAX)?.into_result().context("opened again")?;
+    let (there, gone) = findings.unanswered;
+    ensure!(there + gone == failed, "{failed} operations failed, and {there} + {gone} are unanswered");
+    client.repeat(desk, clock, |_, sent| sent.acknowledged.is_none())?;
+    let findings = client.compare(desk.store(), usize::MAX, usize::MAX)?.into_result().context("repeated")?;
+    ensure!(findings.unanswered == (0, 0), "something is unanswered still");
+    Ok(Outcome { failed, there, acknowledged: findings.acknowledged, tally: Tally::default() })
+}
+
+/// Lets the disk fail at every write, or sync, while a ledger is made. Each time the error names the file, and making it
+/// again works. Returns how many failures there were.
+///
+/// # Errors
+/// What was not as promised.
+pub fn fail_while_opening(fault: Fault) -> Result<usize> {
+    for after in 0..1000 {
+        let scene = Scene::new(1, 0, Synchronous::Full)?;
+        scene.shim.tape().set(Some(Trap { fault, after, lasts: true }));
+        let opened = SqliteStore::open(&scene.path, &scene.options());
+        let sprung = scene.shim.tape().sprung() > 0;
+        scene.shim.tape().set(None);
+        match opened {
+            Ok(_) if !sprung => return Ok(usize::try_from(after)?),
+            Ok(_) => bail!("{fault:?} after {after} was not noticed while a ledger was made"),
+            Err(error) => {
+                let told = error.to_string();
+                ensure!(sprung, "it does not open, and nothing was wrong: {told}");
+                ensure!(told.contains(&*scene.path.to_string_lossy()), "{told}");
+            }
+        }
+        works(&scene.path).with_context(|| format!("after {fault:?} after {after} while it was made"))?;
+    }
+    bail!("{fault:?} never let a ledger be made")
+}
+
+fn works(path: &Path) -> Result<()> {
+    let store = SqliteStore::open(path, &SqliteOptions { create: true, ..SqliteOptions::default() })?;
+    let desk = desk_of(Arc::new(store), 1)?;
+    let mut client = Client::default();
+    client.sends(ISSUE, &issue(), bank::NOW, 0);
+    client.repeat(&desk, || 0, |_, _| true)?;
+    client.compare(desk.store(), usize::MAX, usize::MAX)?.into_result()?;
+    check_pages(path)
+}

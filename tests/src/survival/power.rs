@@ -1,0 +1,387 @@
+//! Power cuts: records what a ledger under load writes and syncs, and opens what a disk may hold afterwards, for cuts at
+//! every sync and in between. Must not know how a ledger recovers.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result, bail};
+use giftcard::Desk;
+use giftcard_ledger::sqlite::{SqliteOptions, SqliteStore, Synchronous};
+use giftcard_ledger::store::{Numbered, Store};
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+
+use super::books;
+use super::client::{Action, Client, Reply};
+use super::disk::{Image, Luck, Platter, write_image};
+use super::shopper::{ISSUE, Shopper, issue};
+use super::tape::{Event, Trap};
+use super::vfs::Shim;
+use crate::bank;
+use crate::random::Random;
+
+/// The name of a ledger's file within its folder.
+pub const LEDGER: &str = "ledger.db";
+
+/// The seed of the keys that every desk of these tests has.
+pub const KEYS: u64 = 7;
+
+/// Faults that are told; the rest is counted.
+const TOLD_MAX: usize = 10;
+
+/// Of so many images one is gone on with: everything unanswered is sent again.
+const GONE_ON_WITH: i64 = 8;
+
+/// A folder in memory where there is one: nothing here is about how long a real disk takes.
+///
+/// # Errors
+/// Where no folder can be made.
+pub fn quick_folder() -> Result<TempDir> {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    folder.or_else(|_| tempfile::tempdir()).context("no folder for a test")
+}
+
+/// A desk on `store`, and its site in it. `run` tells apart the desks that one ledger had.
+///
+/// # Errors
+/// Where the site cannot be looked up.
+pub fn desk_of(store: Arc<dyn Store>, run: u64) -> Result<Desk> {
+    let known = store.records(giftcard_ledger::model::RecordKind::Site, "", "", 1)?;
+    if known.is_empty() {
+        bank::set_up_site(&*store, &serde_json::json!({"id": bank::SITE, "currency": "USD"}));
+    }
+    Ok(bank::desk(store, KEYS, run))
+}
+
+/// What is recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe {
+    /// The same seed makes the same requests; threads decide which share a commit.
+    pub seed: u64,
+    /// How the ledger is opened.
+    pub synchronous: Synchronous,
+    /// How many ask at the same time.
+    pub shoppers: u64,
+    /// How often each of them asks.
+    pub rounds: usize,
+    /// What goes wrong with the disk after the cards are issued.
+    pub trap: Option<Trap>,
+}
+
+/// What a ledger under load did to its files, and what its clients know.
+pub struct Recording {
+    /// The seed that it was made with.
+    pub seed: u64,
+    /// What became of the files.
+    pub events: Vec<Event>,
+    /// What was sent and acknowledged; its clock is the place in `events`.
+    pub client: Client,
+    /// All operations, as they were in the end.
+    pub operations: Vec<Numbered>,
+}
+
+/// Shoppers at a ledger whose file layer keeps a tape.
+pub struct Scene {
+    /// The layer.
+    pub shim: Shim,
+    /// What was sent and acknowledged; its clock is the place on the tape.
+    pub client: Mutex<Client>,
+    /// Where the ledger is.
+    pub path: PathBuf,
+    shoppers: Vec<Shopper>,
+    runs: u64,
+    seed: u64,
+    synchronous: Synchronous,
+    // Dropped last.
+    _folder: TempDir,
+}
+
+impl Scene {
+    /// A folder, a file layer and shoppers; no ledger yet.
+    ///
+    /// # Errors
+    /// Where there is no folder or no file layer.
+    pub fn new(seed: u64, shoppers: u64, synchronous: Synchronous) -> Result<Self> {
+        let folder = quick_folder()?;
+        let shopper = |place| Shopper::new(format!("s{place}"), seed.wrapping_mul(1000) + place, bank::NOW);
+        Ok(Self {
+            shim: Shim::register()?,
+            client: Mutex::default(),
+            path: folder.path().join(LEDGER),
+            shoppers: (1..=shoppers).map(shopper).collect(),
+            runs: 0,
+            seed,
+            synchronous,
+            _folder: folder,
+        })
+    }
+
+    /// How the ledger is opened.
+    #[must_use]
+    pub fn options(&self) -> SqliteOptions {
+        let vfs = Some(self.shim.name());
+        SqliteOptions { create: true, vfs, synchronous: self.synchronous, readers: 3, ..SqliteOptions::default() }
+    }
+
+    /// Opens the ledger, with its cards.
+    ///
+    /// # Errors
+    /// Where it does not open.
+    pub fn open(&mut self) -> Result<Desk> {
+        self.runs += 1;
+        let store = SqliteStore::open(&self.path, &self.options())?;
+        let desk = desk_of(Arc::new(store), self.seed.wrapping_mul(1000) + self.runs)?;
+        if self.client().is_empty()
+            && let Reply::Failed(_, why) = self.ask(&desk, ISSUE, &issue(), bank::NOW)
+        {
+            bail!("no cards can be issued: {why}");
+        }
+        Ok(desk)
+    }
+
+    /// Every shopper asks once, all at the same time. Returns what they heard.
+    pub fn round(&mut self, desk: &Desk) -> Vec<Reply> {
+        let mut shoppers = std::mem::take(&mut self.shoppers);
+        let ask = |shopper: &mut Shopper| {
+            let (key, action, now) = shopper.next();
+            let reply = self.ask(desk, &key, &action, now);
+            shopper.hears(&key, &action, &reply);
+            reply
+        };
+        let replies = std::thread::scope(|scope| {
+            let asking: Vec<_> = shoppers.iter_mut().map(|shopper| scope.spawn(|| ask(shopper))).collect();
+            let heard = |thread: std::thread::ScopedJoinHandle<'_, Reply>| {
+                let panicked = |_| Reply::Failed("panicked".to_string(), "a shopper's thread panicked".to_string());
+                thread.join().unwrap_or_else(panicked)
+            };
+            asking.into_iter().map(heard).collect()
+        });
+        self.shoppers = shoppers;
+        replies
+    }
+
+    /// What is known by now.
+    pub fn client(&self) -> std::sync::MutexGuard<'_, Client> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self, desk: &Desk, key: &str, action: &Action, now: i64) -> Reply {
+        self.client().sends(key, action, now, self.shim.position());
+        let reply = action.perform(desk, key, now);
+        let heard_at = self.shim.position();
+        self.client().hears(key, &reply, heard_at);
+        reply
+    }
+
+    /// Moves the write-ahead log into the file, as another process does that opens the ledger.
+    fn checkpoint(&self, how: &str) -> Result<()> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let other = Connection::open_with_flags_and_vfs(&self.path, flags, self.shim.name().as_str())?;
+        let synchronous = if self.synchronous == Synchronous::Off { 0 } else { 2 };
+        other.pragma_update(None, "synchronous", synchronous)?;
+        // A checkpoint that others are in the way of does what it can.
+        let _ = other.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |_| Ok(()));
+        Ok(())
+    }
+}
+
+/// Lets shoppers pay, hold, capture and refund, with the file opened anew and its log emptied now and then, and records
+/// what becomes of the files.
+///
+/// # Errors
+/// Where anything but the recipe's trap goes wrong.
+pub fn record(recipe: Recipe) -> Result<Recording> {
+    let mut scene = Scene::new(recipe.seed, recipe.shoppers, recipe.synchronous)?;
+    let mut random = Random::new(recipe.seed);
+    let mut desk = scene.open()?;
+    scene.shim.tape().set(recipe.trap);
+    for _ in 0..recipe.rounds {
+        match random.within(1, 40) {
+            1 => {
+                drop(desk);
+                desk = scene.open()?;
+            }
+            2..=5 => scene.checkpoint(random.one(&["PASSIVE", "FULL", "RESTART", "TRUNCATE"]))?,
+            _ => {}
+        }
+        for reply in scene.round(&desk) {
+            if let Reply::Failed(code, why) = reply {
+                bail!("an operation failed with `{code}`: {why}");
+            }
+        }
+    }
+    let operations = desk.store().operations(i64::MIN, usize::MAX)?;
+    // What closing the file does is no part of it: the power went before.
+    let events = std::mem::take(&mut scene.shim.tape().events);
+    drop(desk);
+    let client = std::mem::take(&mut *scene.client());
+    Ok(Recording { seed: recipe.seed, events, client, operations })
+}
+
+/// What power cuts did.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Images that were opened.
+    pub images: usize,
+    /// Moments at which the power went.
+    pub cuts: usize,
+    /// Images that were gone on with.
+    pub gone_on_with: usize,
+    /// Images without an operation that was acknowledged before, and how many operations those are.
+    pub lost: (usize, usize),
+    /// Images with any other fault.
+    pub broken: usize,
+    /// The first of everything that was wrong.
+    pub faults: Vec<String>,
+}
+
+impl Tally {
+    /// Adds another's figures.
+    pub fn add(&mut self, other: Self) {
+        self.images += other.images;
+        self.cuts += other.cuts;
+        self.gone_on_with += other.gone_on_with;
+        self.lost = (self.lost.0 + other.lost.0, self.lost.1 + other.lost.1);
+        self.broken += other.broken;
+        self.faults.extend(other.faults);
+        self.faults.truncate(TOLD_MAX);
+    }
+}
+
+/// The moments at which the power goes: before and after every sync, and as many others.
+fn cuts(events: &[Event], random: &mut Random) -> Vec<usize> {
+    let is_sync =
+        |event: &Event| matches!(event, Event::Synced { .. } | Event::SyncFailed { .. } | Event::FolderSynced);
+    let mut cuts: Vec<usize> = vec![events.len()];
+    for (place, event) in events.iter().enumerate() {
+        if is_sync(event) {
+            cuts.extend([place, place + 1]);
+        }
+    }
+    for _ in 0..cuts.len() {
+        cuts.push(usize::try_from(random.within(0, events.len() as i64)).unwrap_or(0));
+    }
+    cuts.sort_unstable();
+    cuts.dedup();
+    cuts
+}
+
+/// Opens at least `images` of what a disk may hold after cuts from event `from` on, and compares each with what its
+/// clients know. With `strict` each has to begin as the ledger did to its end.
+///
+/// # Errors
+/// Where the test itself cannot go on.
+pub fn cut_power(recording: &Recording, from: usize, images: usize, strict: bool) -> Result<Tally> {
+    let mut random = Random::new(recording.seed ^ 0x5eed);
+    let mut cuts = cuts(&recording.events, &mut random);
+    cuts.retain(|cut| *cut >= from);
+    // Not all of them where fewer are wanted; the same everywhere.
+    while cuts.len() > images.max(1) {
+        cuts.remove(usize::try_from(random.within(0, cuts.len() as i64 - 1)).unwrap_or(0));
+    }
+    let each = images.div_ceil(cuts.len().max(1));
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let of_thread = |thread: usize| -> Result<Tally> {
+        let mut random = Random::new(recording.seed.wrapping_mul(31) + thread as u64 + 1);
+        let (mut platter, mut passed, mut tally) = (Platter::default(), 0, Tally::default());
+        for cut in cuts.iter().skip(thread).step_by(threads) {
+            recording.events[passed..*cut].iter().for_each(|event| platter.pass(event, &mut random));
+            passed = *cut;
+            tally.cuts += 1;
+            for number in 0..each {
+                let luck = if each > 1 && number == 0 { Luck::Nothing } else { random.one(&Luck::ALL) };
+                let image = platter.image(luck, &mut random);
+                examine(recording, *cut, luck, &image, strict, &mut random, &mut tally)?;
+            }
+        }
+        Ok(tally)
+    };
+    let mut tally = Tally::default();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|thread| scope.spawn(move || of_thread(thread))).collect();
+        threads.into_iter().try_for_each(|thread| {
+            tally.add(thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??);
+            Ok(())
+        })
+    })
+    .map(|()| tally)
+}
+
+fn examine(
+    recording: &Recording,
+    cut: usize,
+    luck: Luck,
+    image: &Image,
+    strict: bool,
+    random: &mut Random,
+    tally: &mut Tally,
+) -> Result<()> {
+    let folder = quick_folder()?;
+    write_image(image, folder.path())?;
+    if random.chance(20) {
+        // What was shared memory before may be on the disk too, and means nothing.
+        let garbage: Vec<u8> = (0..32_768).map(|_| random.seed() as u8).collect();
+        std::fs::write(folder.path().join(format!("{LEDGER}-shm")), garbage)?;
+    }
+    tally.images += 1;
+    let go_on = random.within(1, GONE_ON_WITH) == 1;
+    tally.gone_on_with += usize::from(go_on);
+    let (lost, fault) = match reopen(recording, cut, &folder.path().join(LEDGER), strict, go_on) {
+        Ok((lost, fault)) => (lost, fault),
+        Err(error) => (0, Some(format!("{error:#}"))),
+    };
+    tally.lost = (tally.lost.0 + usize::from(lost > 0), tally.lost.1 + lost);
+    if let Some(fault) = fault {
+        tally.broken += usize::from(lost == 0);
+        if tally.faults.len() < TOLD_MAX {
+            let seed = recording.seed;
+            let files: Vec<String> = image.iter().map(|(name, bytes)| format!("{name} {}", bytes.len())).collect();
+            tally.faults.push(format!("seed {seed}, cut {cut}, {luck:?}, {}: {fault}", files.join(", ")));
+        }
+    }
+    Ok(())
+}
+
+/// How many acknowledged operations are lost, and the first thing that is wrong.
+fn reopen(
+    recording: &Recording,
+    cut: usize,
+    path: &Path,
+    strict: bool,
+    go_on: bool,
+) -> Result<(usize, Option<String>)> {
+    let store = SqliteStore::open(path, &SqliteOptions { create: true, readers: 1, ..SqliteOptions::default() })?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let findings = recording.client.compare(&*store, cut, cut)?;
+    if let Some(fault) = findings.faults.first() {
+        return Ok((findings.lost, Some(fault.clone())));
+    }
+    if strict {
+        let there = store.operations(i64::MIN, usize::MAX)?;
+        if let Err(fault) = books::is_beginning_of(&recording.operations, &there) {
+            return Ok((0, Some(fault)));
+        }
+    }
+    check_pages(path)?;
+    if go_on {
+        let mut client = recording.client.sent_by(cut);
+        let desk = desk_of(Arc::clone(&store), recording.seed.wrapping_mul(77) + 500 + cut as u64)?;
+        client.repeat(&desk, || cut, |_, sent| sent.acknowledged.is_none())?;
+        client.compare(&*store, cut, cut)?.into_result()?;
+        books::verify(&desk)?;
+        check_pages(path)?;
+    }
+    Ok((0, None))
+}
+
+/// SQLite's own look at every page of a file.
+///
+/// # Errors
+/// What it says, where it is not `ok`.
+pub fn check_pages(path: &Path) -> Result<()> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let answer: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
+    anyhow::ensure!(answer == "ok", "the pages of the file are not whole: {answer}");
+    Ok(())
+}
