@@ -28,8 +28,9 @@ const PORTS_MAX: u32 = 5;
 const USER: &str = "giftcard";
 const PASSWORD: &str = "only-for-tests-0";
 
-/// Durable as a real one (`fsync` is on), but small. Deadlocks are found soon, so that tests need not wait.
-const SETTINGS: [&str; 10] = [
+/// Durable as a real one (`fsync` is on), but small. Deadlocks are found soon and a crashed one starts soon, so that
+/// tests need not wait.
+const SETTINGS: [&str; 11] = [
     "fsync=on",
     "full_page_writes=on",
     "synchronous_commit=on",
@@ -38,6 +39,7 @@ const SETTINGS: [&str; 10] = [
     "wal_level=minimal",
     "max_wal_senders=0",
     "deadlock_timeout=50ms",
+    "recovery_init_sync_method=syncfs",
     "log_min_messages=warning",
     "listen_addresses=127.0.0.1",
 ];

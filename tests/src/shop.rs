@@ -79,14 +79,24 @@ impl Shop {
     /// If it cannot be.
     #[must_use]
     pub fn of(fresh: &Fresh, site: &Value) -> Self {
-        let shop = Self::beside(fresh, 1);
-        shop.desk.set_site(&read(site.clone())).unwrap();
-        Self { site: site["id"].as_str().unwrap().to_string(), ..shop }
+        Self::beside(fresh).another(site)
     }
 
-    /// One more process of the shop that was opened on this ledger. `run` is another number for each.
+    /// The same process with one more site, which it is asked for from now on.
+    ///
+    /// # Panics
+    /// If it cannot be set up.
     #[must_use]
-    pub fn beside(fresh: &Fresh, run: u64) -> Self {
+    pub fn another(self, site: &Value) -> Self {
+        self.desk.set_site(&read(site.clone())).unwrap();
+        Self { site: site["id"].as_str().unwrap().to_string(), ..self }
+    }
+
+    /// One more process of the shop that was opened on this ledger.
+    #[must_use]
+    pub fn beside(fresh: &Fresh) -> Self {
+        static RUNS: AtomicU64 = AtomicU64::new(1);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let desk = bank::desk(fresh.open(), SEED, run);
         Self { desk, site: SITE.to_string(), run, serial: AtomicU64::new(0), now: AtomicI64::new(NOW) }
     }

@@ -101,6 +101,7 @@ macro_rules! each_store_claim {
             lists::conditions_on_accounts_are_joined;
             lists::accounts_come_page_by_page;
             lists::a_history_comes_page_by_page_with_its_operations;
+            lists::a_long_history_is_read_from_any_place_in_it;
             lists::an_account_can_have_two_entries_of_one_operation;
             lists::operations_come_in_their_order_with_all_legs;
             lists::documents_come_page_by_page_of_one_kind_and_site;

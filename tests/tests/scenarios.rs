@@ -1,25 +1,12 @@
-//! The scenarios from other systems: each is a case, or waits for what it needs.
+//! The scenarios from other systems: each is a case, or a claim about a ledger, or outside the product.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::collections::BTreeSet;
 
 use giftcard_engine::code::normalise;
-use giftcard_tests::cases::{Case, Question, Step, find, project, rules_folder};
+use giftcard_tests::cases::{Case, Question, Step, find, rules_folder};
+use giftcard_tests::scenarios::{on_ledger, outside, scenarios};
 use serde_json::{Map, Value};
-
-/// How many there are: one that is lost would not be missed otherwise.
-const SCENARIOS: usize = 68;
-
-fn read(name: &str) -> Value {
-    serde_json::from_str(&fs::read_to_string(project().join("tests/scenarios").join(name)).unwrap()).unwrap()
-}
-
-fn scenarios() -> BTreeMap<String, Value> {
-    let scenarios = read("scenarios.json");
-    let by_id = |scenario: &Value| (scenario["id"].as_str().unwrap().to_string(), scenario.clone());
-    scenarios.as_array().unwrap().iter().map(by_id).collect()
-}
 
 /// The cases whose source is a scenario, which begins with its id: "KEN-01: where that took it from".
 fn cases_of(id: &str, cases: &[Case]) -> Vec<Case> {
@@ -32,19 +19,22 @@ fn all_cases() -> Vec<Case> {
 }
 
 #[test]
-fn every_scenario_is_a_case_or_waits_for_the_ledger() {
-    let (scenarios, cases, later) = (scenarios(), all_cases(), read("later.json"));
-    let later = later.as_object().unwrap();
-    assert_eq!(scenarios.len(), SCENARIOS);
+fn every_scenario_is_a_case_or_a_claim_about_a_ledger_or_outside_the_product() {
+    let (scenarios, cases, on_ledger, outside) = (scenarios(), all_cases(), on_ledger(), outside());
     for id in scenarios.keys() {
-        let (has_case, waits) = (!cases_of(id, &cases).is_empty(), later.contains_key(id));
-        assert!(has_case || waits, "{id} is neither a case nor in later.json");
-        assert!(!(has_case && waits), "{id} is a case; take it out of later.json");
+        let is_case = !cases_of(id, &cases).is_empty();
+        let claims = on_ledger.iter().filter(|scenario| scenario.id == id).count();
+        let places = usize::from(is_case) + claims + usize::from(outside.contains_key(id));
+        assert_eq!(places, 1, "{id} must be in one place: a case, `each_ledger_scenario`, or outside.json");
     }
-    for (id, reason) in later {
-        assert!(scenarios.contains_key(id), "{id} in later.json is no scenario");
-        assert!(reason.as_str().is_some_and(|reason| !reason.trim().is_empty()), "{id} waits for no reason");
+    for id in on_ledger.iter().map(|scenario| scenario.id).chain(outside.keys().map(String::as_str)) {
+        assert!(scenarios.contains_key(id), "{id} is no scenario");
     }
+    for (id, reason) in &outside {
+        assert!(!reason.trim().is_empty(), "{id} is outside for no reason");
+    }
+    let claims: BTreeSet<&str> = on_ledger.iter().map(|scenario| scenario.claim).collect();
+    assert_eq!(claims.len(), on_ledger.len(), "two scenarios have one claim");
     for case in &cases {
         let (id, origin) = case.source.split_once(": ").unwrap_or_else(|| panic!("{}: source", case.path.display()));
         let scenario = scenarios.get(id);
@@ -52,6 +42,16 @@ fn every_scenario_is_a_case_or_waits_for_the_ledger() {
         if let Some(scenario) = scenario {
             assert_eq!(origin, scenario["source"].as_str().unwrap(), "{}", case.path.display());
         }
+    }
+}
+
+#[test]
+fn a_claim_about_a_disputed_scenario_says_what_was_decided() {
+    let scenarios = scenarios();
+    for scenario in on_ledger() {
+        let disputed = scenarios[scenario.id]["disputed"] == true;
+        assert_eq!(scenario.decided.is_some(), disputed, "{}: `decided` is for disputed ones", scenario.id);
+        assert!(scenario.decided.is_none_or(|decided| !decided.trim().is_empty()), "{}", scenario.id);
     }
 }
 

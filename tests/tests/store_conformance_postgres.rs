@@ -53,7 +53,8 @@ fn pool(name: &str, before: Option<u64>) -> Changes {
 fn spend(store: &dyn Store, mut card: Account, stop: &AtomicBool, told: impl Fn(&Result<Vec<Verdict>, StoreError>)) -> Account {
     let mut number = 0;
     while !stop.load(Ordering::SeqCst) {
-        let booking = Booking::named(&format!("spend {} {number}", card.id)).moves(&card, -1, 0);
+        let name = format!("spend {} {} {number}", card.id, card.version);
+        let booking = Booking::named(&name).moves(&card, -1, 0);
         let after = booking.after(card.id);
         let answer = store.commit(number % store.lanes(), &[&booking.changes()]);
         told(&answer);
@@ -64,8 +65,7 @@ fn spend(store: &dyn Store, mut card: Account, stop: &AtomicBool, told: impl Fn(
             }
             Err(StoreError::Unavailable(_)) => {}
             Err(StoreError::Unknown(_)) => {
-                let key = rows::key(&format!("spend {} {number}", card.id));
-                let want = Want { operation: Some(key), ..Want::default() };
+                let want = Want { operation: Some(rows::key(&name)), ..Want::default() };
                 while !stop.load(Ordering::SeqCst) {
                     if let Ok(found) = store.find(&want) {
                         card = if found.operation.is_some() { after } else { card };
@@ -259,8 +259,8 @@ fn connections_that_are_ended_during_commits_lose_and_repeat_nothing() {
     let ended = std::thread::scope(|scope| {
         let count = |answer: &Result<Vec<Verdict>, StoreError>| {
             // The server is there all the time, so that every outcome is found out.
-            assert!(answer.is_ok(), "{answer:?}");
-            committed.fetch_add(1, Ordering::SeqCst);
+            assert!(!matches!(answer, Err(StoreError::Unknown(_))), "{answer:?}");
+            committed.fetch_add(usize::from(answer.is_ok()), Ordering::SeqCst);
         };
         for card in &cards {
             let (store, stop) = (&store, &stop);
@@ -377,8 +377,8 @@ fn what_was_committed_survives_crashes_of_the_server() {
             cluster.stop_hard();
             std::thread::sleep(Duration::from_millis(200));
             cluster.start_again();
-            let before = committed.load(Ordering::SeqCst);
-            while committed.load(Ordering::SeqCst) < before + 20 {
+            let (before, patience) = (committed.load(Ordering::SeqCst), Instant::now());
+            while committed.load(Ordering::SeqCst) < before + 20 && patience.elapsed() < Duration::from_secs(60) {
                 std::thread::sleep(Duration::from_millis(10));
             }
             stop.store(true, Ordering::SeqCst);

@@ -5,8 +5,14 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 use crate::desk::{CheckpointExport, OperationVerdict, SweepReport, VerifyReport};
-use crate::input::{CaptureInput, PayInput, QuoteInput, RefundInput, RefundOrderInput, RefundOtherInput};
+use crate::input::{
+    AdjustInput, CaptureInput, CustomerDocument, IssueInput, PayInput, PoolDocument, ProgrammeDocument, QuoteInput,
+    RefundInput, RefundOrderInput, RefundOtherInput, SiteDocument,
+};
 use crate::output::{
+    AccountEntryOutput, AccountOutput, BalanceOutput, CardDetailsOutput, CustomerOutput, DeliveredOutput, ErasedOutput,
+    ImportOutput, IssuedOutput, KeysOutput, PageOutput, PoolChangeOutput, PoolOutput, ProgrammeOutput, RevealedOutput,
+    SiteOutput, TransferredOutput,
     BackupOutput, BreakageReport, InitOutput, LiabilityReport, QuoteAnswer, RefundAnswer, RestoreOutput, SealedOutput,
     StockReport, TurnoverReport,
 };
@@ -53,6 +59,35 @@ documents! {
     CaptureInput "capture-input" input CaptureInput, "A capture of a hold.";
     RefundOrderInput "refund-order-input" input RefundOrderInput, "What `giftcard refund --ledger` reads.";
     RefundOtherInput "refund-other-input" input RefundOtherInput, "A refund of another payment method onto a card.";
+    Site "site" input SiteDocument, "What `giftcard site set` reads.";
+    SiteOutput "site-output" output SiteOutput, "What `giftcard site set`, `show` and `list` print with `--json`.";
+    Programme "programme" input ProgrammeDocument, "What `giftcard programme set` reads.";
+    ProgrammeOutput "programme-output" output ProgrammeOutput,
+        "What `giftcard programme set`, `show` and `list` print with `--json`.";
+    Pool "pool" input PoolDocument, "A pool of codes.";
+    PoolOutput "pool-output" output PoolOutput, "What `giftcard pool create`, `show` and `list` print with `--json`.";
+    PoolChangeOutput "pool-change-output" output PoolChangeOutput,
+        "What `giftcard pool generate` and `withdraw` print with `--json`.";
+    ImportOutput "import-output" output ImportOutput, "What `giftcard pool import --json` prints.";
+    Customer "customer" input CustomerDocument, "What `giftcard customer set` reads.";
+    CustomerOutput "customer-output" output CustomerOutput,
+        "What `giftcard customer set` and `show` print with `--json`.";
+    CustomersOutput "customers-output" output PageOutput<CustomerOutput>,
+        "What `giftcard customer list --json` prints.";
+    ErasedOutput "erased-output" output ErasedOutput, "What `giftcard customer erase --json` prints.";
+    IssueInput "issue-input" input IssueInput, "New cards.";
+    IssueOutput "issue-output" output IssuedOutput, "What `giftcard card issue --json` prints.";
+    AdjustInput "adjust-input" input AdjustInput, "A correction of a balance.";
+    CardOutput "card-output" output CardDetailsOutput, "What `giftcard card show --json` prints.";
+    BalanceOutput "balance-output" output BalanceOutput, "What `giftcard card balance --json` prints.";
+    AccountsOutput "accounts-output" output PageOutput<AccountOutput>,
+        "What `giftcard card list` and `credit list` print with `--json`.";
+    HistoryOutput "history-output" output PageOutput<AccountEntryOutput>,
+        "What `giftcard card history --json` prints.";
+    TransferOutput "transfer-output" output TransferredOutput, "What `giftcard card transfer --json` prints.";
+    RevealOutput "reveal-output" output RevealedOutput, "What `giftcard card reveal --json` prints.";
+    DeliveredOutput "delivered-output" output DeliveredOutput, "What `giftcard card delivered --json` prints.";
+    KeysOutput "keys-output" output KeysOutput, "What `giftcard secrets show --json` prints.";
     Checkpoints "checkpoints" output CheckpointExport, "What `giftcard checkpoint --export` writes.";
     CheckpointOutput "checkpoint-output" output SealedOutput, "What `giftcard checkpoint --json` prints.";
     InitOutput "init-output" output InitOutput, "What `giftcard init --json` prints.";

@@ -89,20 +89,23 @@ fn kill(program: &Path, cycles: u64, seed: u64) -> Result<()> {
 }
 
 fn cut(images: usize, seed: u64) -> Result<()> {
-    // Every tenth recording is long enough for SQLite to move the log into the file by itself.
-    const PER_RECORDING: usize = 500;
+    // A long and undisturbed recording now and then: in it SQLite moves the log into the file by itself.
+    const PER_RECORDING: usize = 1000;
     let mut tally = Tally::default();
     let mut place = 0;
     while tally.images < images {
-        let rounds = if place % 10 == 9 { 200 } else { 30 };
-        let recipe = Recipe { seed: seed + place, synchronous: Synchronous::Full, shoppers: 8, rounds, trap: None };
+        let (rounds, disturbed) = if place % 5 == 4 { (150, false) } else { (30, true) };
+        let recipe =
+            Recipe { seed: seed + place, synchronous: Synchronous::Full, shoppers: 8, rounds, disturbed, trap: None };
         let recording = power::record(recipe)?;
         let one = power::cut_power(&recording, 0, PER_RECORDING.min(images - tally.images), true)?;
         println!(
-            "power cut: seed {}, {} operations, {} events: {} images of {} cuts, {} lost, {} broken",
+            "power cut: seed {}, {} operations, {} writes and syncs, {} times into the file: {} images of {} cuts, {} lost, \
+             {} broken",
             recipe.seed,
             recording.operations.len(),
             recording.events.len(),
+            recording.checkpoints(),
             one.images,
             one.cuts,
             one.lost.0,
@@ -117,7 +120,8 @@ fn cut(images: usize, seed: u64) -> Result<()> {
         tally.images, tally.cuts, tally.gone_on_with, tally.lost.1, tally.lost.0, tally.broken
     );
     ensure!(tally.faults.is_empty(), "{}", tally.faults.join("\n"));
-    let recipe = Recipe { seed, synchronous: Synchronous::Off, shoppers: 8, rounds: 30, trap: None };
+    let recipe =
+        Recipe { seed, synchronous: Synchronous::Off, shoppers: 8, rounds: 30, disturbed: true, trap: None };
     let control = power::cut_power(&power::record(recipe)?, 0, 200, true)?;
     println!("power cut, control without syncs: {} of {} images lost operations", control.lost.0, control.images);
     ensure!(control.lost.0 > 0, "the control without syncs was not caught");
@@ -126,9 +130,8 @@ fn cut(images: usize, seed: u64) -> Result<()> {
 
 fn fail(seed: u64) -> Result<()> {
     let (mut cases, mut failed, mut there, mut tally) = (0, 0, 0, Tally::default());
-    for (fault, step, steps) in
-        [(Fault::SyncFails, 1, 12), (Fault::WriteFails, 7, 60), (Fault::DiskFull, 7, 60)]
-    {
+    for (fault, step, steps) in [(Fault::SyncFails, 1, 12), (Fault::WriteFails, 7, 60), (Fault::DiskFull, 7, 60)] {
+        let mut checkpoints = 0;
         for number in 0..steps {
             let trap = Trap { fault, after: number * step, lasts: number % 3 == 1 };
             let case = Case { trap, beside: number % 2 == 1, seed: seed + u64::from(number), images: 40 };
@@ -137,8 +140,12 @@ fn fail(seed: u64) -> Result<()> {
             failed += outcome.failed;
             there += outcome.there;
             tally.add(outcome.tally);
+            let (sprung, after) = failing::fail_at_checkpoint(trap, seed + u64::from(number), 40)?;
+            checkpoints += u32::from(sprung);
+            tally.add(after);
         }
-        println!("{fault:?}: while a ledger was made: {} times", failing::fail_while_opening(fault)?);
+        let made = failing::fail_while_opening(fault)?;
+        println!("{fault:?}: {steps} times under load, {checkpoints} at a checkpoint, {made} while a ledger was made");
     }
     println!(
         "failing disks: {cases} times; {failed} operations got an error, {there} of them were there when opened again; \

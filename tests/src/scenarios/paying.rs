@@ -130,7 +130,7 @@ pub(super) fn an_order_that_needs_no_other_payment_is_refused_if_it_would(fresh:
 /// Five threads in two processes. Ours draw exactly what there is: 80.00 and 20.00, and the other three are refused.
 pub(super) fn five_orders_at_once_never_draw_more_than_there_is(fresh: &Fresh, scenario: &Scenario) {
     let shop = Shop::open(fresh);
-    let others = Shop::beside(fresh, 2);
+    let others = Shop::beside(fresh);
     let card = cards_of(&shop, scenario).remove(0);
     let copies = scenario.number("/steps/0/n");
     let total = scenario.text("/order/total");

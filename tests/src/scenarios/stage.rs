@@ -58,7 +58,7 @@ pub struct Report {
 /// Where a case cannot be read, or the books are not sound at the end.
 #[must_use]
 pub fn run(fresh: &Fresh) -> Report {
-    let shop = Shop::beside(fresh, 1);
+    let shop = Shop::beside(fresh);
     let mut report = Report::default();
     let mut tasks = Vec::new();
     for asked in all_asked() {
@@ -72,16 +72,16 @@ pub fn run(fresh: &Fresh) -> Report {
             report.wrong.push(format!("{}: cannot be set up: {problem}", asked.name));
         }
     }
-    issue_in_order(&shop, &mut tasks, &mut report);
-    tasks.sort_by_key(|(asked, _)| asked.now);
-    for (asked, task) in &tasks {
-        shop.set_now(asked.now);
-        let problems = match task {
-            Task::Pay(payment) => payment.compare(&shop),
-            Task::Refund(refund) => refund.compare(&shop),
-            Task::Document(document) => document.compare(&shop),
+    for event in events(&mut tasks) {
+        let (asked, task) = &mut tasks[event.task];
+        shop.set_now(event.at);
+        let problems = match event.card {
+            Some(card) => task.standing().cards[card].issue(&shop),
+            None => {
+                report.compared += 1;
+                task.compare(&shop)
+            }
         };
-        report.compared += 1;
         report.wrong.extend(problems.into_iter().map(|problem| format!("{}: {problem}", asked.name)));
     }
     shop.check_books();
@@ -128,28 +128,36 @@ impl Task {
             Self::Document(document) => &mut document.standing,
         }
     }
+
+    /// Asks the ledger, and says what is not as the case says.
+    fn compare(&mut self, shop: &Shop) -> Vec<String> {
+        if let Err(problem) = self.standing().prepare(shop) {
+            return vec![problem];
+        }
+        match self {
+            Self::Pay(payment) => payment.compare(shop),
+            Self::Refund(refund) => refund.compare(shop),
+            Self::Document(document) => document.compare(shop),
+        }
+    }
 }
 
-/// Issues the cards of all questions, the earliest first.
-fn issue_in_order(shop: &Shop, tasks: &mut [(Asked, Task)], report: &mut Report) {
-    let mut cards: Vec<(&str, &mut stand::StandingCard)> = Vec::new();
-    let mut afterwards = Vec::new();
-    for (asked, task) in tasks.iter_mut() {
-        let standing = task.standing();
-        afterwards.push((asked.name.as_str(), &standing.switched_off));
-        cards.extend(standing.cards.iter_mut().map(|card| (asked.name.as_str(), card)));
+/// A card is issued, or a question is asked.
+struct Event {
+    at: InstantMs,
+    task: usize,
+    /// The card to issue; none where the question is asked.
+    card: Option<usize>,
+}
+
+/// Everything that happens, the earliest first; at one moment cards are issued before anything is asked.
+fn events(tasks: &mut [(Asked, Task)]) -> Vec<Event> {
+    let mut events = Vec::new();
+    for (task, (asked, what)) in tasks.iter_mut().enumerate() {
+        let cards = what.standing().cards.iter().enumerate();
+        events.extend(cards.map(|(card, standing)| Event { at: standing.issued_at, task, card: Some(card) }));
+        events.push(Event { at: asked.now, task, card: None });
     }
-    cards.sort_by_key(|(_, card)| card.issued_at);
-    for (name, card) in cards {
-        if let Err(problem) = card.issue(shop) {
-            report.wrong.push(format!("{name}: card `{}` cannot be issued: {problem}", card.name));
-        }
-    }
-    for (name, programmes) in afterwards {
-        for (site, programme) in programmes {
-            if let Err(error) = shop.desk.enable_programme(site, programme, false) {
-                report.wrong.push(format!("{name}: {error}"));
-            }
-        }
-    }
+    events.sort_by_key(|event| (event.at, event.card.is_none()));
+    events
 }

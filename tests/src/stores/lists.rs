@@ -1,7 +1,7 @@
 //! Lists, page by page.
 
 use giftcard_engine::card::Status;
-use giftcard_ledger::model::{Account, AccountKind, Operation, RecordKey, RecordKind};
+use giftcard_ledger::model::{Account, AccountKind, Leg, Operation, RecordKey, RecordKind};
 use giftcard_ledger::store::{AccountFilter, Booked, Store};
 
 use super::rows::{self, Booking, NOW, SITE};
@@ -147,6 +147,35 @@ pub(super) fn a_history_comes_page_by_page_with_its_operations(store: &dyn Store
     assert_eq!(page(6, 2), [0; 0]);
     assert_eq!(page(u64::MAX, 2), [0; 0]);
     assert_eq!(page(0, 0), [0; 0]);
+}
+
+pub(super) fn a_long_history_is_read_from_any_place_in_it(store: &dyn Store) {
+    const ENTRIES: u64 = 300;
+    let mut account = rows::issue(store, &rows::card(1), 1000);
+    let mut other = rows::issue(store, &rows::card(2), 1000);
+    let mut batch = Vec::new();
+    for number in 1..ENTRIES {
+        let booking = Booking::named(&number.to_string()).moves(&other, -1, 0).moves(&account, -1, 0);
+        (account, other) = (booking.after(account.id), booking.after(other.id));
+        batch.push(booking.changes());
+    }
+    rows::commit(store, &batch.iter().collect::<Vec<_>>());
+    for (after, limit) in
+        [(0, 300), (0, 1), (62, 2), (63, 1), (63, 2), (64, 64), (127, 1), (255, 100), (298, 5), (300, 5)]
+    {
+        let expected: Vec<i64> = (after + 1..=ENTRIES).take(limit).map(|number| 1001 - number as i64).collect();
+        let found: Vec<i64> = store.history(account.id, after, limit).unwrap().iter().map(balance).collect();
+        assert_eq!(found, expected, "{limit} after {after}");
+    }
+    assert_eq!(account.balance.get(), 701);
+}
+
+/// The balance that an entry leaves on its account.
+fn balance(booked: &Booked) -> i64 {
+    match booked.entry.leg {
+        Leg::Account { balance, .. } => balance.get(),
+        Leg::Counter(_) => panic!("{booked:?}"),
+    }
 }
 
 pub(super) fn an_account_can_have_two_entries_of_one_operation(store: &dyn Store) {

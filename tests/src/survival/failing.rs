@@ -11,7 +11,7 @@ use giftcard_ledger::store::{AccountFilter, Want};
 
 use super::books;
 use super::client::{Action, Client, Reply};
-use super::power::{Recording, Scene, Tally, check_pages, cut_power, desk_of};
+use super::power::{CHECKPOINTS, Recording, Scene, Tally, check_pages, cut_power, desk_of, not_failed};
 use super::shopper::{ISSUE, issue};
 use super::tape::{Fault, Trap};
 use crate::bank;
@@ -108,21 +108,14 @@ pub fn fail(case: Case) -> Result<Outcome> {
     Ok(Outcome { tally, ..outcome })
 }
 
-fn not_failed(reply: &Reply) -> Result<()> {
-    match reply {
-        Reply::Failed(code, why) => bail!("an operation failed with `{code}`, and nothing was wrong: {why}"),
-        Reply::Done(_) | Reply::Refused(_) => Ok(()),
-    }
-}
-
 /// The error that operations got. It has to say what happened and what helps.
 ///
 /// # Errors
 /// Where there is none, or it does not.
 pub fn error_of(replies: &[Reply]) -> Result<String> {
     let failed = |reply: &Reply| match reply {
-        Reply::Failed(code, why) => Some((code.clone(), why.clone())),
-        Reply::Done(_) | Reply::Refused(_) => None,
+        Reply::Failed(code, why) if code != "busy" => Some((code.clone(), why.clone())),
+        _ => None,
     };
     let mut errors: Vec<_> = replies.iter().filter_map(failed).collect();
     errors.dedup();
@@ -171,6 +164,35 @@ pub fn recovered(desk: &Desk, client: &mut Client, clock: impl Fn() -> usize, fa
     let findings = client.compare(desk.store(), usize::MAX, usize::MAX)?.into_result().context("repeated")?;
     ensure!(findings.unanswered == (0, 0), "something is unanswered still");
     Ok(Outcome { failed, there, acknowledged: findings.acknowledged, tally: Tally::default() })
+}
+
+/// Lets a disk fail while another process moves the write-ahead log into the file: that is no failure of the ledger, and
+/// nothing that was acknowledged depends on it. Returns whether it failed, and what power cuts from then on showed.
+///
+/// # Errors
+/// What was not as promised.
+pub fn fail_at_checkpoint(trap: Trap, seed: u64, images: usize) -> Result<(bool, Tally)> {
+    let mut scene = Scene::new(seed, 5, Synchronous::Full)?;
+    let desk = scene.open()?;
+    let other = scene.other()?;
+    let rounds = |scene: &mut Scene| (0..3).try_for_each(|_| scene.round(&desk).iter().try_for_each(not_failed));
+    rounds(&mut scene)?;
+    let before = scene.shim.position();
+    scene.shim.tape().set(Some(trap));
+    other.checkpoint(CHECKPOINTS[usize::try_from(seed)? % CHECKPOINTS.len()]);
+    let sprung = scene.shim.tape().sprung() > 0;
+    scene.shim.tape().set(None);
+    rounds(&mut scene)?;
+    other.checkpoint("TRUNCATE");
+    rounds(&mut scene)?;
+    scene.client().compare(desk.store(), usize::MAX, usize::MAX)?.into_result()?;
+    books::verify(&desk)?;
+    let operations = desk.store().operations(i64::MIN, usize::MAX)?;
+    let events = std::mem::take(&mut scene.shim.tape().events);
+    drop((desk, other));
+    let client = std::mem::take(&mut *scene.client());
+    let recording = Recording { seed, events, client, operations };
+    Ok((sprung, cut_power(&recording, before, images, true)?))
 }
 
 /// Lets the disk fail at every write, or sync, while a ledger is made. Each time the error names the file, and making it

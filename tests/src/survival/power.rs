@@ -1,6 +1,7 @@
 //! Power cuts: records what a ledger under load writes and syncs, and opens what a disk may hold afterwards, for cuts at
 //! every sync and in between. Must not know how a ledger recovers.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -65,6 +66,9 @@ pub struct Recipe {
     pub shoppers: u64,
     /// How often each of them asks.
     pub rounds: usize,
+    /// Whether the file is opened anew and its log emptied now and then. Otherwise the log grows until SQLite itself moves
+    /// it into the file, after some hundred operations.
+    pub disturbed: bool,
     /// What goes wrong with the disk after the cards are issued.
     pub trap: Option<Trap>,
 }
@@ -142,6 +146,11 @@ impl Scene {
 
     /// Every shopper asks once, all at the same time. Returns what they heard.
     pub fn round(&mut self, desk: &Desk) -> Vec<Reply> {
+        self.round_beside(desk, || ())
+    }
+
+    /// Every shopper asks once, all at the same time, and something else is done meanwhile.
+    fn round_beside(&mut self, desk: &Desk, else_done: impl FnOnce()) -> Vec<Reply> {
         let mut shoppers = std::mem::take(&mut self.shoppers);
         let ask = |shopper: &mut Shopper| {
             let (key, action, now) = shopper.next();
@@ -151,6 +160,7 @@ impl Scene {
         };
         let replies = std::thread::scope(|scope| {
             let asking: Vec<_> = shoppers.iter_mut().map(|shopper| scope.spawn(|| ask(shopper))).collect();
+            else_done();
             let heard = |thread: std::thread::ScopedJoinHandle<'_, Reply>| {
                 let panicked = |_| Reply::Failed("panicked".to_string(), "a shopper's thread panicked".to_string());
                 thread.join().unwrap_or_else(panicked)
@@ -174,15 +184,40 @@ impl Scene {
         reply
     }
 
-    /// Moves the write-ahead log into the file, as another process does that opens the ledger.
-    fn checkpoint(&self, how: &str) -> Result<()> {
+    /// What moves the write-ahead log into the file, as another process does that opens the ledger.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened.
+    pub fn other(&self) -> Result<Other> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let other = Connection::open_with_flags_and_vfs(&self.path, flags, self.shim.name().as_str())?;
         let synchronous = if self.synchronous == Synchronous::Off { 0 } else { 2 };
         other.pragma_update(None, "synchronous", synchronous)?;
-        // A checkpoint that others are in the way of does what it can.
-        let _ = other.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |_| Ok(()));
-        Ok(())
+        Ok(Other(other))
+    }
+}
+
+/// Another connection to the file.
+pub struct Other(Connection);
+
+impl Other {
+    /// Moves the write-ahead log into the file, as far as nobody is in the way. How is SQLite's word for it.
+    pub fn checkpoint(&self, how: &str) {
+        let _ = self.0.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |_| Ok(()));
+    }
+}
+
+/// Ways to move the write-ahead log into the file.
+pub const CHECKPOINTS: [&str; 4] = ["PASSIVE", "FULL", "RESTART", "TRUNCATE"];
+
+/// Whether an operation failed for no reason. Where others were always faster nothing was done, which is none.
+///
+/// # Errors
+/// The failure.
+pub fn not_failed(reply: &Reply) -> Result<()> {
+    match reply {
+        Reply::Failed(code, why) if code != "busy" => bail!("an operation failed with `{code}`: {why}"),
+        _ => Ok(()),
     }
 }
 
@@ -197,19 +232,23 @@ pub fn record(recipe: Recipe) -> Result<Recording> {
     let mut desk = scene.open()?;
     scene.shim.tape().set(recipe.trap);
     for _ in 0..recipe.rounds {
-        match random.within(1, 40) {
-            1 => {
+        let replies = match random.within(1, 40) {
+            1 if recipe.disturbed => {
                 drop(desk);
                 desk = scene.open()?;
+                scene.round(&desk)
             }
-            2..=5 => scene.checkpoint(random.one(&["PASSIVE", "FULL", "RESTART", "TRUNCATE"]))?,
-            _ => {}
-        }
-        for reply in scene.round(&desk) {
-            if let Reply::Failed(code, why) = reply {
-                bail!("an operation failed with `{code}`: {why}");
+            2..=4 if recipe.disturbed => {
+                scene.other()?.checkpoint(random.one(&CHECKPOINTS));
+                scene.round(&desk)
             }
-        }
+            5..=6 if recipe.disturbed => {
+                let (other, how) = (scene.other()?, random.one(&CHECKPOINTS));
+                scene.round_beside(&desk, || other.checkpoint(how))
+            }
+            _ => scene.round(&desk),
+        };
+        replies.iter().try_for_each(not_failed)?;
     }
     let operations = desk.store().operations(i64::MIN, usize::MAX)?;
     // What closing the file does is no part of it: the power went before.
@@ -217,6 +256,19 @@ pub fn record(recipe: Recipe) -> Result<Recording> {
     drop(desk);
     let client = std::mem::take(&mut *scene.client());
     Ok(Recording { seed: recipe.seed, events, client, operations })
+}
+
+impl Recording {
+    /// How often SQLite moved the log into the file and synced that.
+    #[must_use]
+    pub fn checkpoints(&self) -> usize {
+        let named = |event: &Event| match event {
+            Event::Named { file, name } if name == LEDGER => Some(*file),
+            _ => None,
+        };
+        let ledger = self.events.iter().find_map(named);
+        self.events.iter().filter(|event| matches!(event, Event::Synced { file } if Some(*file) == ledger)).count()
+    }
 }
 
 /// What power cuts did.
@@ -249,50 +301,53 @@ impl Tally {
     }
 }
 
-/// The moments at which the power goes: before and after every sync, and as many others.
-fn cuts(events: &[Event], random: &mut Random) -> Vec<usize> {
+/// The moments at which the power goes, with whether that is just before or after a sync: all of these, and as many
+/// others.
+fn cuts(events: &[Event], from: usize, random: &mut Random) -> Vec<(usize, bool)> {
     let is_sync =
         |event: &Event| matches!(event, Event::Synced { .. } | Event::SyncFailed { .. } | Event::FolderSynced);
-    let mut cuts: Vec<usize> = vec![events.len()];
-    for (place, event) in events.iter().enumerate() {
+    let mut cuts: BTreeMap<usize, bool> = BTreeMap::from([(events.len(), true)]);
+    for (place, event) in events.iter().enumerate().skip(from) {
         if is_sync(event) {
-            cuts.extend([place, place + 1]);
+            cuts.extend([(place, true), (place + 1, true)]);
         }
     }
     for _ in 0..cuts.len() {
-        cuts.push(usize::try_from(random.within(0, events.len() as i64)).unwrap_or(0));
+        let place = random.within(from as i64, events.len() as i64);
+        cuts.entry(usize::try_from(place).unwrap_or(from)).or_insert(false);
     }
-    cuts.sort_unstable();
-    cuts.dedup();
-    cuts
+    cuts.into_iter().collect()
 }
 
 /// Opens at least `images` of what a disk may hold after cuts from event `from` on, and compares each with what its
-/// clients know. With `strict` each has to begin as the ledger did to its end.
+/// clients know. Every sync is a cut as long as there are no more of them than images. With `strict` each ledger has to
+/// begin as the whole one did.
 ///
 /// # Errors
 /// Where the test itself cannot go on.
 pub fn cut_power(recording: &Recording, from: usize, images: usize, strict: bool) -> Result<Tally> {
     let mut random = Random::new(recording.seed ^ 0x5eed);
-    let mut cuts = cuts(&recording.events, &mut random);
-    cuts.retain(|cut| *cut >= from);
-    // Not all of them where fewer are wanted; the same everywhere.
+    let mut cuts = cuts(&recording.events, from, &mut random);
+    // Where fewer are wanted, those go first that are at no sync.
     while cuts.len() > images.max(1) {
-        cuts.remove(usize::try_from(random.within(0, cuts.len() as i64 - 1)).unwrap_or(0));
+        let place = usize::try_from(random.within(0, cuts.len() as i64 - 1)).unwrap_or(0);
+        if !cuts[place].1 || cuts.iter().all(|(_, at_sync)| *at_sync) {
+            cuts.remove(place);
+        }
     }
     let each = images.div_ceil(cuts.len().max(1));
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let of_thread = |thread: usize| -> Result<Tally> {
         let mut random = Random::new(recording.seed.wrapping_mul(31) + thread as u64 + 1);
         let (mut platter, mut passed, mut tally) = (Platter::default(), 0, Tally::default());
-        for cut in cuts.iter().skip(thread).step_by(threads) {
-            recording.events[passed..*cut].iter().for_each(|event| platter.pass(event, &mut random));
-            passed = *cut;
+        for (cut, at_sync) in cuts.iter().skip(thread).step_by(threads).copied() {
+            recording.events[passed..cut].iter().for_each(|event| platter.pass(event, &mut random));
+            passed = cut;
             tally.cuts += 1;
             for number in 0..each {
-                let luck = if each > 1 && number == 0 { Luck::Nothing } else { random.one(&Luck::ALL) };
+                let luck = if at_sync && each > 1 && number == 0 { Luck::Nothing } else { random.one(&Luck::ALL) };
                 let image = platter.image(luck, &mut random);
-                examine(recording, *cut, luck, &image, strict, &mut random, &mut tally)?;
+                examine(recording, cut, luck, &image, strict, &mut random, &mut tally)?;
             }
         }
         Ok(tally)

@@ -52,7 +52,8 @@ pub(crate) enum Command {
     Close(Moved),
     /// Turn what is left on a card that ended into breakage, and close it
     Expire(OnCard),
-    /// Give a card's balance a new card with a new code, and close the old one: for a code that is lost or known to others
+    /// Give a card's balance a new card with a new code, and close the old one: for a code that is lost or known to
+    /// others
     Transfer {
         #[command(flatten)]
         moved: Moved,
@@ -140,7 +141,13 @@ pub(crate) struct Order {
 #[derive(Args)]
 pub(crate) struct Adjustment {
     /// By how much: `-5.00` takes away
-    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true, required_unless_present = "to", conflicts_with = "to")]
+    #[arg(
+        long,
+        value_name = "AMOUNT",
+        allow_hyphen_values = true,
+        required_unless_present = "to",
+        conflicts_with = "to"
+    )]
     by: Option<String>,
     /// To which balance
     #[arg(long, value_name = "AMOUNT")]
@@ -234,7 +241,9 @@ impl Command {
             | Self::Enable(moved)
             | Self::Close(moved)
             | Self::Reveal(moved) => moved.on.json,
-            Self::Load { moved, .. } | Self::Transfer { moved, .. } | Self::RefundPurchase { moved, .. } => moved.on.json,
+            Self::Load { moved, .. } | Self::Transfer { moved, .. } | Self::RefundPurchase { moved, .. } => {
+                moved.on.json
+            }
             Self::Expire(done) => done.json,
             Self::ToCredit { card, .. } => card.json,
             Self::Adjust { json, .. } => *json,
@@ -364,5 +373,6 @@ fn reveal(desk: &Desk, moved: &Moved, terminal: &mut Terminal) -> Result<u8, Fai
     let name = card.name()?;
     let key = operation.key(terminal)?;
     let shown = desk.reveal_code(&operation.doing(&key), &name, moved.reason.as_deref())?;
-    terminal.answer(&shown, *json, |_| format!("card {}: code {}", shown.id, super::terminal::plain(shown.code.reveal())))
+    terminal
+        .answer(&shown, *json, |_| format!("card {}: code {}", shown.id, super::terminal::plain(shown.code.reveal())))
 }

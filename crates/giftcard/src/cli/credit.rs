@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use giftcard::Desk;
 use giftcard::input::{CurrencyCode, PositiveAmount};
+use giftcard::output::PageOutput;
 
 use super::card::{Adjustment, receipt, show};
 use super::ledger::{OperationArguments, now_ms};
@@ -95,10 +96,10 @@ pub(crate) fn run(desk: &Desk, command: &Command, terminal: &mut Terminal) -> Re
             })
         }
         Command::Show { customer, site, json } => {
-            let credits = desk.credits_of(&site.site, customer, now_ms())?;
-            terminal.answer(&credits, *json, |wide| match credits.is_empty() {
+            let credits = PageOutput { items: desk.credits_of(&site.site, customer, now_ms())?, next: None };
+            terminal.answer(&credits, *json, |wide| match credits.items.is_empty() {
                 true => "The customer has no store credit.".to_string(),
-                false => show::credits(&credits, wide),
+                false => show::credits(&credits.items, wide),
             })
         }
         Command::List { page, site, json } => {

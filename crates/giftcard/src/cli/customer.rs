@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::naming::{Edited, PageArguments, SiteArgument};
 use super::show::{fields, table};
-use super::terminal::{self, Failure, Terminal, plain};
+use super::terminal::{Failure, Terminal, plain};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -92,7 +92,8 @@ pub(crate) fn run(desk: &Desk, command: &Command, terminal: &mut Terminal) -> Re
         Command::Show(Named { id, site, json }) => match desk.customer(&site.site, id)? {
             Some(customer) => terminal.answer(&customer, *json, |_| show(&customer)),
             None => {
-                let message = format!("nothing is recorded of customer `{}` at site `{}`", plain(id), plain(&site.site));
+                let message =
+                    format!("nothing is recorded of customer `{}` at site `{}`", plain(id), plain(&site.site));
                 Err(Failure::refused("not-found", message))
             }
         },

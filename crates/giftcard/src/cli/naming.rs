@@ -1,5 +1,5 @@
-//! How a command line names what it works on: a site, a card by id or by code, a document with changes by options. Must not
-//! know what is done with it, and never shows a code.
+//! How a command line names what it works on: a site, a card by id or by code, a document with changes by options. Must
+//! not know what is done with it, and never shows a code.
 
 use std::path::Path;
 
@@ -37,8 +37,8 @@ pub(crate) struct PageArguments {
 /// A card.
 #[derive(Args)]
 pub(crate) struct CardArgument {
-    /// The card by its id, or by its code. `-` reads it from a line of standard input, so that a code is seen neither by
-    /// other users nor in the shell's history
+    /// The card by its id, or by its code. `-` reads it from a line of standard input, so that a code is seen neither
+    /// by other users nor in the shell's history
     #[arg(value_name = "CARD", required_unless_present = "code", conflicts_with = "code")]
     card: Option<String>,
     /// The card by its code, also where that looks like an id; `-` reads it from standard input
@@ -70,7 +70,9 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     };
     let bytes = read_whole(path, DOCUMENT_BYTES_MAX).map_err(|error| unreadable(file_problem(&error)))?;
     if bytes.len() > DOCUMENT_BYTES_MAX {
-        return Err(unreadable(format!("has more than {DOCUMENT_BYTES_MAX} bytes, which is the most for one document")));
+        return Err(unreadable(format!(
+            "has more than {DOCUMENT_BYTES_MAX} bytes, which is the most for one document"
+        )));
     }
     String::from_utf8(bytes).map_err(|_| unreadable("is not UTF-8 text".to_string()))
 }

@@ -46,8 +46,8 @@ pub(crate) enum Command {
     },
     /// Read codes from a CSV file into a pool, such as pre-printed ones
     ///
-    /// The column of the codes is named `code`; a single column needs no name. Codes that the pool has already are passed
-    /// over, so that a file can be imported again. The exit code is 1 if any line was refused
+    /// The column of the codes is named `code`; a single column needs no name. Codes that the pool has already are
+    /// passed over, so that a file can be imported again. The exit code is 1 if any line was refused
     Import {
         #[command(flatten)]
         pool: PoolArgument,
@@ -204,8 +204,12 @@ fn import(
         error => stopped(error, done, 0, "read"),
     })?;
     for problem in &report.problems {
-        let error =
-            ErrorBody { code: "line-refused".to_string(), path: None, message: problem.message.clone(), line: Some(problem.line) };
+        let error = ErrorBody {
+            code: "line-refused".to_string(),
+            path: None,
+            message: problem.message.clone(),
+            line: Some(problem.line),
+        };
         terminal.error(&ErrorOutput { error }, Some(&name), false)?;
     }
     terminal.answer(&report, json, |_| imported_text(&report))?;

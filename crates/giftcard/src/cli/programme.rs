@@ -185,7 +185,8 @@ pub(crate) fn run(desk: &Desk, command: &Command, terminal: &mut Terminal) -> Re
             Some(programme) => terminal.answer(&programme, *json, |_| show(&programme)),
             None => {
                 let (site, name) = (plain(&site.site), plain(code_name));
-                let message = format!("the site `{site}` has no programme `{name}`; `giftcard programme list` shows them");
+                let message =
+                    format!("the site `{site}` has no programme `{name}`; `giftcard programme list` shows them");
                 Err(Failure::refused("not-found", message))
             }
         },

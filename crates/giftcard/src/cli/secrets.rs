@@ -21,8 +21,9 @@ pub(crate) enum Command {
     },
     /// Add a new key for codes to the key file, which new codes get from then on
     ///
-    /// Earlier keys still find the codes that have them; each of those moves to the new one when it is presented. Services
-    /// that run on the ledger must be restarted, or they do not find what is new; and the key file must be backed up again
+    /// Earlier keys still find the codes that have them; each of those moves to the new one when it is presented.
+    /// Services that run on the ledger must be restarted, or they do not find what is new; and the key file must be
+    /// backed up again
     RotatePepper {
         /// Print it as JSON
         #[arg(long)]

@@ -1,4 +1,5 @@
-//! `giftcard site`: shops, with their currency, time zone, exchange rates and policies. Must not know what of it is right.
+//! `giftcard site`: shops, with their currency, time zone, exchange rates and policies. Must not know what of it is
+//! right.
 
 use std::path::PathBuf;
 
@@ -110,7 +111,9 @@ fn set(desk: &Desk, options: &Set, terminal: &mut Terminal) -> Result<u8, Failur
     let id = options.id.as_deref().unwrap_or(MAIN_SITE);
     let kept = match &options.file {
         Some(_) => None,
-        None => desk.site(id)?.map(|site| serde_json::to_value(&site.site)).transpose().map_err(std::io::Error::from)?,
+        None => {
+            desk.site(id)?.map(|site| serde_json::to_value(&site.site)).transpose().map_err(std::io::Error::from)?
+        }
     };
     let mut edited = Edited::begin(options.file.as_deref(), kept)?;
     if options.id.is_some() || options.file.is_none() {

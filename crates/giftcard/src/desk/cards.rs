@@ -1,5 +1,5 @@
-//! Cards and store credit one by one: found as callers name them, shown, and moved by staff. Must not know rules, nor orders
-//! that cards pay for.
+//! Cards and store credit one by one: found as callers name them, shown, and moved by staff. Must not know rules, nor
+//! orders that cards pay for.
 
 mod credit;
 mod delivery;
@@ -11,8 +11,8 @@ mod source;
 
 use std::collections::HashMap;
 
-use giftcard_engine::moment::{InstantMs, format_instant};
 use giftcard_engine::Minor;
+use giftcard_engine::moment::{InstantMs, format_instant};
 use giftcard_ledger::ledger::read_record;
 use giftcard_ledger::model::{Account, AccountKind, CodeState, HoldRecord, Id, RecordKey, RecordKind};
 use giftcard_ledger::operations::{
@@ -29,9 +29,9 @@ use crate::input::{AdjustInput, InputErrorKind, PositiveAmount};
 use crate::json::excerpt;
 use crate::output::{AccountOutput, CardDetailsOutput, CardHoldOutput};
 
+pub(super) use list::check_limit;
 pub use list::{CardFilter, PAGE_MAX};
 pub use public::TOO_MANY_TRIES;
-pub(super) use list::check_limit;
 pub(super) use source::{custom_hint, same_code, unseal, weak};
 
 /// A card as somebody names it.
@@ -257,7 +257,6 @@ impl Desk {
         let facts = json!({ "card": account.id });
         self.operate(doing, &ExpireCard { target: Target::Id(account.id) }, &facts)
     }
-
 }
 
 fn not_found(site: &str, name: &CardName, found: &Found) -> DeskError {

@@ -80,11 +80,7 @@ impl Desk {
 }
 
 fn output(record: &Record) -> Result<CustomerOutput, DeskError> {
-    Ok(CustomerOutput {
-        site: record.key.site.clone(),
-        version: record.version,
-        customer: read_record(&record.body)?,
-    })
+    Ok(CustomerOutput { site: record.key.site.clone(), version: record.version, customer: read_record(&record.body)? })
 }
 
 #[cfg(test)]

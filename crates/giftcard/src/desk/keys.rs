@@ -32,8 +32,8 @@ impl Desk {
         })
     }
 
-    /// Adds a pepper to the key file, and uses it from then on. Codes move to it as they are presented. The new version.
-    /// Other processes know it once they have read the file again.
+    /// Adds a pepper to the key file, and uses it from then on. Codes move to it as they are presented. The new
+    /// version. Other processes know it once they have read the file again.
     ///
     /// # Errors
     /// [`DeskError::Secrets`].

@@ -1,5 +1,5 @@
-//! Pools: stocks of codes, generated or imported ahead of the cards that they will belong to. A code waits sealed in its
-//! pool, since it has to be known when it is drawn. Must not know cards.
+//! Pools: stocks of codes, generated or imported ahead of the cards that they will belong to. A code waits sealed in
+//! its pool, since it has to be known when it is drawn. Must not know cards.
 
 mod stock;
 
@@ -62,8 +62,7 @@ impl Desk {
             Some(record) => Ok(read_record(&record.body)?),
             None => {
                 let (site, name) = (excerpt(site), excerpt(name));
-                let problem =
-                    format!("the site `{site}` has no pool `{name}`; make it with `giftcard pool create`");
+                let problem = format!("the site `{site}` has no pool `{name}`; make it with `giftcard pool create`");
                 Err(DeskError::input(InputErrorKind::InvalidValue, "pool", problem))
             }
         }

@@ -116,7 +116,8 @@ impl Desk {
                 if owner.key.id != *site.id && !accepted {
                     continue;
                 }
-                let (owner, name) = (super::configuration::name(&owner.key.id)?, super::configuration::name(&record.key.id)?);
+                let (owner, name) =
+                    (super::configuration::name(&owner.key.id)?, super::configuration::name(&record.key.id)?);
                 let terms = kept.programme.terms(&owner, &name);
                 programme_facts(&terms, &facts, &zone, self.till().rulebook()).map_err(|error| {
                     let problem = format!("programme `{}` would not be right any more: {error}", excerpt(&name));

@@ -113,11 +113,9 @@ impl Tries {
 
     /// Makes room: an eighth of those who are not blocked goes, or, where all are, of all; longest ago first.
     fn forget(&self, counts: &mut HashMap<String, Count>, now: InstantMs) {
-        let is_blocked = |count: &Count| {
-            count.in_all >= self.limits.in_all || count.paused_until.is_some_and(|until| now < until)
-        };
-        let mut order: Vec<(bool, InstantMs)> =
-            counts.values().map(|count| (is_blocked(count), count.last)).collect();
+        let is_blocked =
+            |count: &Count| count.in_all >= self.limits.in_all || count.paused_until.is_some_and(|until| now < until);
+        let mut order: Vec<(bool, InstantMs)> = counts.values().map(|count| (is_blocked(count), count.last)).collect();
         if order.is_empty() {
             return;
         }

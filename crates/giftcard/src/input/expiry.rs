@@ -81,8 +81,20 @@ mod tests {
             (ExpiryInput::Months(Count(1)), "UTC", "2026-01-31T12:00:00Z", Some("2026-02-28T12:00:00Z"), None),
             (ExpiryInput::Months(Count(12)), "UTC", "2024-02-29T00:00:00Z", Some("2025-02-28T00:00:00Z"), None),
             // In New York it is still the 31st of January.
-            (ExpiryInput::Months(Count(1)), "America/New_York", "2026-02-01T02:00:00Z", Some("2026-03-01T02:00:00Z"), None),
-            (on("2026-12-31"), "Europe/Berlin", "2026-01-01T00:00:00Z", Some("2026-12-31T23:00:00Z"), Some("2026-12-31")),
+            (
+                ExpiryInput::Months(Count(1)),
+                "America/New_York",
+                "2026-02-01T02:00:00Z",
+                Some("2026-03-01T02:00:00Z"),
+                None,
+            ),
+            (
+                on("2026-12-31"),
+                "Europe/Berlin",
+                "2026-01-01T00:00:00Z",
+                Some("2026-12-31T23:00:00Z"),
+                Some("2026-12-31"),
+            ),
             (on("2026-12-31T10:00:00Z"), "Europe/Berlin", "2026-01-01T00:00:00Z", Some("2026-12-31T10:00:00Z"), None),
         ] {
             let zone = Zone::named(zone).unwrap();

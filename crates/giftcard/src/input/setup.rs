@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounds::{Count, Fields, LIST_ITEMS_MAX, List, Name, Text};
-use super::leaf::{Amount, CurrencyCode, DayOrInstant, MinimumOrderInput, PositiveAmount};
+use super::leaf::{CurrencyCode, DayOrInstant, MinimumOrderInput, PositiveAmount};
 use super::time::day;
 use super::shape::{
     AudienceInput, ConditionInput, OrderOfUseInput, PaysInput, ProgrammeInput, RateInput, SiteInput,

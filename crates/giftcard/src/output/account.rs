@@ -1,5 +1,5 @@
-//! Cards and store credit as they are answered: one of them, its entries, new ones with their codes. Amounts are decimal
-//! strings, instants RFC 3339 in UTC. Must not know where an answer goes.
+//! Cards and store credit as they are answered: one of them, its entries, new ones with their codes. Amounts are
+//! decimal strings, instants RFC 3339 in UTC. Must not know where an answer goes.
 
 use std::fmt;
 

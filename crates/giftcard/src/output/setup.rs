@@ -132,6 +132,7 @@ pub struct ErasedOutput {
 
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "page-of-{T}")]
 pub struct PageOutput<T> {
     /// What is on it.
     pub items: Vec<T>,

@@ -14,6 +14,9 @@ use super::trouble::{Trouble, told};
 use crate::model::Hash32;
 use crate::store::{StoreError, Verdict};
 
+/// How often a connection is tried for a batch that was not sent yet: a server may just have ended all that it had.
+const CONNECT_MAX: u32 = 3;
+
 /// How often a batch is sent again because others were in the way.
 const IN_THE_WAY_MAX: u32 = 10;
 
@@ -57,6 +60,7 @@ struct Sending {
     lost_at: Option<Instant>,
     one_by_one: bool,
     in_the_way: u32,
+    unconnected: u32,
     pause: Duration,
 }
 
@@ -91,13 +95,15 @@ impl Lane {
         prepared: &mut Prepared,
     ) -> Result<Vec<Verdict>, StoreError> {
         self.number += 1;
-        let mut sending = Sending { lost_at: None, one_by_one: false, in_the_way: 0, pause: PAUSE_FIRST };
+        let mut sending =
+            Sending { lost_at: None, one_by_one: false, in_the_way: 0, unconnected: 0, pause: PAUSE_FIRST };
         loop {
             if let Err(why) = self.connect(connector).await {
+                sending.unconnected += 1;
                 match sending.lost_at {
-                    None => return Err(StoreError::Unavailable(why)),
+                    None if sending.unconnected >= CONNECT_MAX => return Err(StoreError::Unavailable(why)),
                     Some(lost_at) if lost_at.elapsed() >= patience.settle => return Err(StoreError::Unknown(why)),
-                    Some(_) => sending.pause(self.id[0]).await,
+                    _ => sending.pause(self.id[0]).await,
                 }
                 continue;
             }

@@ -74,8 +74,13 @@ async fn create(transaction: &tokio_postgres::Transaction<'_>, schema: &str) -> 
 
 /// The version of the schema; `None` where there is none.
 async fn version(client: &impl tokio_postgres::GenericClient, schema: &str) -> Result<Option<usize>, OpenError> {
+    // Not by `to_regclass`, which may answer from a cache of before the lock.
     let there = client
-        .query_one("SELECT to_regclass($1) IS NOT NULL", &[&format!("\"{schema}\".schema_version")])
+        .query_one(
+            "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE n.nspname = $1 AND c.relname = 'schema_version')",
+            &[&schema],
+        )
         .await
         .map_err(|error| failed(&error))?;
     if !there.get::<_, bool>(0) {

@@ -221,7 +221,12 @@ pub(super) fn operations(connection: &Connection, after: i64, limit: usize) -> R
     let mut found = rows::all(&mut statement, params![after, rows::limit(limit)], |row| {
         Ok(Numbered { sequence: row.get(0)?, operation: rows::operation(row, 1)?, entries: Vec::new() })
     })?;
-    let Some(last) = found.last().map(|numbered| numbered.sequence) else { return Ok(found) };
+    // After the last operation of all there are no entries either.
+    let last = match found.last() {
+        Some(last) if found.len() >= limit => last.sequence,
+        None if limit == 0 => return Ok(found),
+        _ => i64::MAX,
+    };
     let mut statement = connection.prepare_cached(concat!(
         "SELECT operation, ",
         columns!(entry),

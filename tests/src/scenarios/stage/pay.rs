@@ -31,6 +31,9 @@ const OF_CARD: [&str; 11] = [
     "rate",
 ];
 
+/// What a quote says of a card that the site does not take.
+const NOT_TAKEN: &str = "card-of-another-site";
+
 /// A quote that is decided.
 pub(crate) struct Payment {
     pub(crate) standing: Standing,
@@ -51,13 +54,8 @@ impl Payment {
 
     /// Quotes and redeems, and says what is not as it was decided.
     pub(crate) fn compare(&self, shop: &Shop) -> Vec<String> {
-        for card in &self.standing.cards {
-            if let Err(problem) = card.hold(shop) {
-                return vec![format!("card `{}` cannot be held: {problem}", card.name)];
-            }
-        }
         let given = list(&self.quote["cards"]);
-        let entries = given.iter().zip(&self.entries).map(|(given, card)| self.standing.cards[*card].limited_entry(given));
+        let entries = given.iter().zip(&self.entries).map(|(given, card)| self.standing.cards[*card].entry(given));
         let document = payment(shop, &self.standing.site, &self.quote["order"], entries.collect());
         let input: PayInput = match read_document(&document.to_string()) {
             Ok(input) => input,
@@ -96,11 +94,13 @@ impl Payment {
             let name = expected["id"].as_str().unwrap();
             let repeats = if found["repeats"].is_null() { Value::Null } else { self.name_of(&found["repeats"]) };
             problems.same(&format!("`repeats` of {name}"), &expected["repeats"], &repeats);
-            let is_closed = self.standing.cards[self.entries[place]].status == "closed";
+            // A case may say that something is on a closed card; nothing is on one of a ledger. And to a site, the cards
+            // that it does not take are not there, so it does not see what is on them.
+            let sees_nothing =
+                expected["code"] == NOT_TAKEN || self.standing.cards[self.entries[place]].status == "closed";
             for field in OF_CARD {
-                // A case may say that something is on a closed card; nothing is on one of a ledger.
-                if !(is_closed && matches!(field, "left" | "left_here" | "not_spendable_here")) {
-                    problems.same(&format!("`{field}` of {name}"), &expected[field], &found[field]);
+                if !(sees_nothing && matches!(field, "left" | "left_here" | "not_spendable_here")) {
+                    problems.same(&format!("`{field}` of {name}"), &on_ledger(&expected[field]), &found[field]);
                 }
             }
         }
@@ -125,7 +125,7 @@ impl Payment {
         });
         problems.same("cards that paid", &used.collect::<Vec<_>>().into(), &lines.collect::<Vec<_>>().into());
         let refused = cards.iter().filter(|card| !card["code"].is_null());
-        let refused: Vec<Value> = refused.map(|card| json!([card["id"], card["code"], card["public_code"]])).collect();
+        let refused: Vec<Value> = refused.map(|card| json!([card["id"], on_ledger(&card["code"]), card["public_code"]])).collect();
         let told = receipt.refused.iter().map(|entry| {
             json!([self.name_of(&entry.id.clone().into()), entry.code, entry.public_code])
         });
@@ -147,11 +147,20 @@ impl Payment {
         }
     }
 
-    /// What the case calls the card with an id.
+    /// What the case calls the card with an id. One that is not found is told by its place: `card-2` is the second.
     fn name_of(&self, id: &Value) -> Value {
         let card = self.standing.cards.iter().find(|card| *id == *card.issued().id);
-        card.map_or_else(|| id.clone(), |card| card.name.clone().into())
+        let by_place = || {
+            let place: usize = id.as_str()?.strip_prefix("card-")?.parse().ok()?;
+            self.standing.cards.get(*self.entries.get(place.checked_sub(1)?)?)
+        };
+        card.or_else(by_place).map_or_else(|| id.clone(), |card| card.name.clone().into())
     }
+}
+
+/// A reason as a ledger tells it: a quote is given cards, a ledger looks for them.
+fn on_ledger(said: &Value) -> Value {
+    if *said == NOT_TAKEN { "card-not-found".into() } else { said.clone() }
 }
 
 /// A quote that is refused for what its document says.
@@ -164,6 +173,12 @@ pub(crate) struct WrongDocument {
     entries: Vec<usize>,
 }
 
+/// Fields of a card of a quote that a payment has too, or that neither has.
+const OF_ENTRY: [&str; 2] = ["].use_at_most", "].pin"];
+
+/// Fields of a quote that a payment has none of, or others.
+const OF_QUOTE_ONLY: [&str; 5] = ["now", "site", "programmes", "cards", "order"];
+
 /// Whose document it is on a ledger.
 enum Subject {
     Payment,
@@ -175,17 +190,17 @@ enum Subject {
 impl WrongDocument {
     pub(crate) fn of(asked: &Asked, quote: &Value, error: &Value) -> Result<Self, String> {
         let path = error["path"].as_str().unwrap_or_default();
-        let of_ledger = |what: &str| Err(format!("{what}; no payment says that, since the ledger knows it"));
         let subject = match path.split(['.', '[']).next().unwrap_or_default() {
-            "order" if path != "order.site" => Subject::Payment,
             "site" => Subject::Site,
-            "programmes" if path.ends_with("].code_name") => return of_ledger("one programme is there twice"),
+            "programmes" if path.ends_with("].code_name") => {
+                return Err("a site has one programme of a name: the second one changes the first".to_string());
+            }
             "programmes" => Subject::Programme(0, "programmes[0].".to_string()),
-            "cards" if path == "cards" => Subject::Payment,
-            "cards" if path.ends_with(".use_at_most") => Subject::Payment,
-            "cards" => return of_ledger("the document contradicts itself on a card"),
-            "now" => return of_ledger("the moment is no moment"),
-            _ => return of_ledger("the document has a field of no payment"),
+            "cards" if path.contains(']') && !OF_ENTRY.iter().any(|field| path.ends_with(field)) => {
+                return Err("no payment says what is on a card and which it is: the ledger knows".to_string());
+            }
+            "now" => return Err("no payment says what time it is".to_string()),
+            _ => Subject::Payment,
         };
         let currency = quote["order"]["currency"].as_str().unwrap_or_default();
         let currency = if Currency::iso(currency).is_some() { currency } else { "USD" };
@@ -234,10 +249,19 @@ impl WrongDocument {
 
     fn pay(&self, shop: &Shop) -> Result<(), DeskError> {
         let cards = list(&self.quote["cards"]);
-        let entries = cards.iter().zip(&self.entries).map(|(given, card)| self.standing.cards[*card].limited_entry(given));
+        let entries = cards.iter().zip(&self.entries).map(|(given, card)| self.standing.cards[*card].entry(given));
         let mut document = payment(shop, &self.standing.site, &self.quote["order"], entries.collect());
+        let fields = document.as_object_mut().unwrap();
         if self.quote.get("cards").is_none() {
-            document.as_object_mut().unwrap().remove("cards");
+            fields.remove("cards");
+        }
+        for (name, value) in self.quote.as_object().unwrap() {
+            if !OF_QUOTE_ONLY.contains(&name.as_str()) {
+                fields.insert(name.clone(), value.clone());
+            }
+        }
+        if let Some(site) = self.quote["order"].get("site") {
+            document["order"]["site"] = site.clone();
         }
         let input: PayInput = read_document(&document.to_string())?;
         shop.desk.pay(&input, PayKind::Redeem, shop.now()).map(drop)

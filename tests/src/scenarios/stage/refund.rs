@@ -70,14 +70,8 @@ impl Refund {
     /// Refunds, and says what is not as it was decided.
     pub(crate) fn compare(&self, shop: &Shop) -> Vec<String> {
         let mut problems = Problems::default();
-        // What was returned so far may follow from one refund, or from one after each payment.
-        let paid = match self.pay(shop, "together", false) {
-            Ok(None) => self.pay(shop, "one-by-one", true),
-            other => other,
-        };
-        let paid = match paid {
-            Ok(Some(paid)) => paid,
-            Ok(None) => return vec!["what it says was returned does not come about by refunds".to_string()],
+        let paid = match self.pay_somehow(shop) {
+            Ok(paid) => paid,
             Err(problem) => return vec![problem],
         };
         let before = self.balances(shop, &paid);
@@ -111,8 +105,23 @@ impl Refund {
         problems.0
     }
 
-    /// An order paid by every tender, with what went back so far. `None` where something else went back.
-    fn pay(&self, shop: &Shop, order: &str, one_by_one: bool) -> Result<Option<Paid>, String> {
+    /// An order paid by every tender, with what went back so far. That may have come about by one refund, or by one after
+    /// each payment, in the order in which they are said to have paid, or those first that got something back.
+    fn pay_somehow(&self, shop: &Shop) -> Result<Paid, String> {
+        let places: Vec<usize> = (0..self.tenders.len()).filter(|place| self.tenders[*place].card.is_some()).collect();
+        let one_by_one: Vec<Vec<usize>> = places.iter().map(|place| vec![*place]).collect();
+        let mut returned_first = one_by_one.clone();
+        returned_first.sort_by_key(|round| self.tenders[round[0]].applied_returned.is_zero());
+        for (order, rounds) in [("o-1", vec![places]), ("o-2", one_by_one), ("o-3", returned_first)] {
+            if let Some(paid) = self.pay(shop, order, rounds)? {
+                return Ok(paid);
+            }
+        }
+        Err("what it says was returned does not come about by refunds".to_string())
+    }
+
+    /// Pays with the cards of each round, and returns what they got back. `None` where something else went back.
+    fn pay(&self, shop: &Shop, order: &str, rounds: Vec<Vec<usize>>) -> Result<Option<Paid>, String> {
         let mut paid = Paid { order: order.to_string(), cards: Vec::new() };
         for tender in &self.tenders {
             let card = match tender.card {
@@ -130,11 +139,6 @@ impl Refund {
             };
             paid.cards.push(card);
         }
-        let places: Vec<usize> = (0..self.tenders.len()).filter(|place| paid.cards[*place].is_some()).collect();
-        let rounds: Vec<Vec<usize>> = match one_by_one {
-            false => vec![places],
-            true => places.into_iter().map(|place| vec![place]).collect(),
-        };
         for round in rounds {
             self.redeem(shop, &paid, &round)?;
             let returned = Minor::sum(round.iter().map(|place| self.tenders[*place].applied_returned)).unwrap();

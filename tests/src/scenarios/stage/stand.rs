@@ -24,7 +24,7 @@ pub(crate) struct Standing {
     /// With the site of each.
     programmes: Vec<(String, Value)>,
     /// Programmes that are switched off once their cards are issued, with their sites.
-    pub(crate) switched_off: Vec<(String, String)>,
+    switched_off: Vec<(String, String)>,
     pub(crate) cards: Vec<StandingCard>,
 }
 
@@ -171,9 +171,28 @@ impl Standing {
     }
 }
 
+impl Standing {
+    /// What can only be done once the cards are there: programmes are switched off, other orders hold what is held.
+    pub(crate) fn prepare(&self, shop: &Shop) -> Result<(), String> {
+        for (site, programme) in &self.switched_off {
+            shop.desk.enable_programme(site, programme, false).map_err(told)?;
+        }
+        self.cards.iter().try_for_each(|card| {
+            card.hold(shop).map_err(|problem| format!("card `{}` cannot be held: {problem}", card.name))
+        })
+    }
+}
+
 impl StandingCard {
-    /// Issues it, and brings it to its balance and state.
-    pub(crate) fn issue(&mut self, shop: &Shop) -> Result<(), String> {
+    /// Issues it, and brings it to its balance and state. Says what is wrong with that.
+    pub(crate) fn issue(&mut self, shop: &Shop) -> Vec<String> {
+        match self.try_to_issue(shop) {
+            Ok(()) => Vec::new(),
+            Err(problem) => vec![format!("card `{}` cannot be issued: {problem}", self.name)],
+        }
+    }
+
+    fn try_to_issue(&mut self, shop: &Shop) -> Result<(), String> {
         let key = shop.key();
         let doing = Doing { site: &self.site, operation: &key, actor: None, now: self.issued_at };
         let document = read_document(&self.document.to_string()).map_err(|error| error.to_string())?;
@@ -200,7 +219,7 @@ impl StandingCard {
     }
 
     /// Lets another order hold what the case says is held.
-    pub(crate) fn hold(&self, shop: &Shop) -> Result<(), String> {
+    fn hold(&self, shop: &Shop) -> Result<(), String> {
         if self.held.is_zero() {
             return Ok(());
         }
@@ -225,14 +244,17 @@ impl StandingCard {
         amount.to_decimal(self.currency.exponent())
     }
 
-    /// An entry for it: by the code that was entered if one was, with the shopper's limit if there is one.
-    pub(crate) fn limited_entry(&self, given: &Value) -> Value {
+    /// An entry for it: by the code that was entered if one was, with the shopper's limit if there is one, and with a
+    /// field that no entry has if the case says so.
+    pub(crate) fn entry(&self, given: &Value) -> Value {
         let mut entry = match given["code"].as_str() {
             Some(code) => json!({ "code": format!("{CODE_PREFIX}{code}") }),
             None => json!({ "id": self.issued().id }),
         };
-        if let Some(limit) = given.get("use_at_most") {
-            entry["use_at_most"] = limit.clone();
+        for field in ["use_at_most", "pin"] {
+            if let Some(value) = given.get(field) {
+                entry[field] = value.clone();
+            }
         }
         entry
     }

@@ -3,11 +3,11 @@
 use giftcard_engine::Currency;
 use giftcard_engine::moment::InstantMs;
 use giftcard_engine::programme::MANUAL;
-use giftcard_ledger::{Answer, Refused};
 use giftcard_ledger::ledger::{CONFIGURATION_CHANGED, read_record};
 use giftcard_ledger::model::{AccountKind, RecordKind};
 use giftcard_ledger::operations::{Load, Target, ToCredit, credit_id};
 use giftcard_ledger::store::AccountFilter;
+use giftcard_ledger::{Answer, Refused};
 use serde_json::json;
 
 use super::super::configuration::KeptProgramme;
@@ -28,12 +28,7 @@ impl Desk {
     /// # Errors
     /// [`DeskError`]; [`Refused`] codes are `credit-not-allowed`, `customer-missing`, `customer-mismatch`, `card-held`,
     /// `card-empty`, and those of cards that are not usable.
-    pub fn to_credit(
-        &self,
-        doing: &Doing<'_>,
-        card: &CardName,
-        customer: Option<&str>,
-    ) -> Result<Answer, DeskError> {
+    pub fn to_credit(&self, doing: &Doing<'_>, card: &CardName, customer: Option<&str>) -> Result<Answer, DeskError> {
         for _ in 0..CHANGES_MAX {
             let account = self.account(doing.site, card, doing.now)?;
             let Some(customer) = customer.or(account.customer.as_deref()) else {
@@ -137,11 +132,8 @@ impl Desk {
         limit: usize,
         now: InstantMs,
     ) -> Result<PageOutput<AccountOutput>, DeskError> {
-        let filter = AccountFilter {
-            site: Some(site.to_string()),
-            kind: Some(AccountKind::Credit),
-            ..AccountFilter::default()
-        };
+        let filter =
+            AccountFilter { site: Some(site.to_string()), kind: Some(AccountKind::Credit), ..AccountFilter::default() };
         self.page(filter, after, limit, now, |_| true)
     }
 

@@ -1,5 +1,5 @@
-//! New cards, and new codes for cards whose code is lost: value, end and code follow from the programme. The full code is in
-//! the answer once, and again only while it is kept sealed. Must not know rules or orders.
+//! New cards, and new codes for cards whose code is lost: value, end and code follow from the programme. The full code
+//! is in the answer once, and again only while it is kept sealed. Must not know rules or orders.
 
 use giftcard_engine::moment::InstantMs;
 use giftcard_engine::programme::MANUAL;
@@ -257,7 +257,10 @@ impl Desk {
                 match document.and_then(|document| document.low_stock) {
                     Some(low) if self.has_fewer(site, pool, low.0)? => {
                         let pool = excerpt(pool);
-                        Ok(Some(format!("the pool `{pool}` has fewer than {} free codes; generate or import more", low.0)))
+                        Ok(Some(format!(
+                            "the pool `{pool}` has fewer than {} free codes; generate or import more",
+                            low.0
+                        )))
                     }
                     _ => Ok(None),
                 }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use giftcard_engine::Currency;
+use giftcard_engine::Minor;
 use giftcard_engine::code::normalise;
 use giftcard_engine::moment::InstantMs;
-use giftcard_engine::Minor;
 use giftcard_ledger::ledger::read_record;
 use giftcard_ledger::model::{Account, AccountKind, Id};
 use giftcard_ledger::operations::Receipt;

@@ -1,5 +1,5 @@
-//! What whoever has a code may be told: the balance of a card that can be used, and one same answer for everything else.
-//! Must not tell why a code is not usable.
+//! What whoever has a code may be told: the balance of a card that can be used, and one same answer for everything
+//! else. Must not tell why a code is not usable.
 
 use giftcard_engine::moment::{InstantMs, format_instant};
 use giftcard_engine::programme::{Audience, MANUAL};
@@ -34,7 +34,9 @@ impl Desk {
     ) -> Result<BalanceOutput, DeskError> {
         if let Err(blocked) = self.tries().begin(who, now) {
             let message = match blocked.until {
-                Some(until) => format!("too many codes that cannot be used; the next try is at {}", format_instant(until)),
+                Some(until) => {
+                    format!("too many codes that cannot be used; the next try is at {}", format_instant(until))
+                }
                 None => "too many codes that cannot be used; ask the shop to unblock you".to_string(),
             };
             let detail = blocked.until.map(|until| serde_json::json!({ "retry_at": format_instant(until) }));

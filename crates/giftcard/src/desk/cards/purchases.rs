@@ -1,10 +1,10 @@
-//! What becomes of sold cards when the order that bought them is invoiced, cancelled or refunded. Must not know orders that
-//! cards pay for.
+//! What becomes of sold cards when the order that bought them is invoiced, cancelled or refunded. Must not know orders
+//! that cards pay for.
 
-use giftcard_ledger::{Answer, Refused};
 use giftcard_ledger::model::{AccountKind, Id};
 use giftcard_ledger::operations::{ActivatePurchase, CancelPurchase, RefundPurchase, Target};
 use giftcard_ledger::store::AccountFilter;
+use giftcard_ledger::{Answer, Refused};
 use serde_json::json;
 
 use super::super::{Desk, DeskError, Doing};

@@ -31,7 +31,8 @@ fn erasing_takes_what_requests_said_and_leaves_cards_under_the_bare_id() {
     let bench = bench();
     let (card, code) = bench.card("1", json!({ "value": "5.00", "customer": "c-1" }));
     let pay = json!({ "operation": "pay", "cards": [{ "code": code.reveal() }],
-        "order": { "id": "o", "currency": "USD", "total": "1.00", "customer": { "id": "c-1", "email": "a@example.com" } } });
+        "order": { "id": "o", "currency": "USD", "total": "1.00",
+            "customer": { "id": "c-1", "email": "a@example.com" } } });
     bench.desk.pay(&document(&pay), PayKind::Redeem, NOW).unwrap();
     let erased = bench.desk.erase_customer("main", "c-1").unwrap();
     assert_eq!((erased.record, erased.requests), (false, 1));

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::super::testing::{NOW, bench, doing, document, empty, told};
 use super::super::CardName;
+use super::super::testing::{NOW, bench, document, doing, empty, told};
 use crate::codes::tests::Seeded;
 use crate::secrets::Secrets;
 

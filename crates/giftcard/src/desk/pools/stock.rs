@@ -1,5 +1,5 @@
-//! Filling pools and taking codes out of them, many at a time: every batch is written whole, and what is done stays done.
-//! Must not know what codes are for.
+//! Filling pools and taking codes out of them, many at a time: every batch is written whole, and what is done stays
+//! done. Must not know what codes are for.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -45,7 +45,8 @@ enum There {
 }
 
 impl Desk {
-    /// Generates codes into a pool, 1 to [`GENERATE_MAX`]. `progress` is told after each batch how many are in the pool.
+    /// Generates codes into a pool, 1 to [`GENERATE_MAX`]. `progress` is told after each batch how many are in the
+    /// pool.
     ///
     /// # Errors
     /// [`DeskError::Input`] naming the field; [`Refused`] code `pattern-exhausted`; [`DeskError::Busy`]. What
@@ -117,9 +118,8 @@ impl Desk {
     /// Reads codes from a CSV file into a pool. Lines that cannot be taken are counted and told, the others are taken;
     /// codes that the pool has already are passed over. `progress` is told after each batch how many codes are done.
     ///
-    /// # Errors
-    /// [`Refused`] code `file-unreadable` for a file that is no such file from some line on; then nothing of it is taken.
-    /// [`DeskError::Busy`], [`DeskError::Store`]: the same file can be imported again.
+    /// # Errors [`Refused`] code `file-unreadable` for a file that is no such file from some line on; then nothing of
+    /// it is taken. [`DeskError::Busy`], [`DeskError::Store`]: the same file can be imported again.
     pub fn import_codes(
         &self,
         site: &str,
@@ -171,7 +171,11 @@ impl Desk {
             report.imported += new.len() as u64;
             report.skipped += with(There::InThisPool).count() as u64;
             for (code, _) in with(There::Elsewhere) {
-                refuse_line(report, code.line, "the code is in use at the site already, outside of this pool".to_string());
+                refuse_line(
+                    report,
+                    code.line,
+                    "the code is in use at the site already, outside of this pool".to_string(),
+                );
             }
             return Ok(());
         }
@@ -270,9 +274,8 @@ impl Desk {
     /// What is at the site already of each code, whatever pepper it is found by.
     fn are_there(&self, site: &str, pool: &str, codes: &[Incoming]) -> Result<Vec<There>, DeskError> {
         let secrets = self.secrets();
-        let lookups = |code: &Incoming| {
-            secrets.lookups(site, code.text.reveal()).into_iter().map(|(_, lookup)| lookup).collect()
-        };
+        let lookups =
+            |code: &Incoming| secrets.lookups(site, code.text.reveal()).into_iter().map(|(_, lookup)| lookup).collect();
         let want = Want { codes: codes.iter().map(lookups).collect(), ..Want::default() };
         let there = |found: &Option<Code>| match found {
             None => There::Nothing,

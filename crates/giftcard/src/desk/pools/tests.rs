@@ -105,16 +105,16 @@ fn a_file_is_imported_and_every_line_accounted_for() {
     file.push_str(&format!("{},x\n", code(7777))); // line 1105
     file.push_str(&format!("{},x\n", code(8888))); // line 1106
     let mut told_so_far = Vec::new();
-    let report = bench
-        .desk
-        .import_codes("main", "p", file.as_bytes(), false, NOW, &mut |done| told_so_far.push(done))
-        .unwrap();
+    let report =
+        bench.desk.import_codes("main", "p", file.as_bytes(), false, NOW, &mut |done| told_so_far.push(done)).unwrap();
     assert_eq!((report.imported, report.skipped, report.refused, report.free), (1100, 0, 5, 1100));
     assert_eq!(report.columns_unread, ["serial"]);
     let lines: Vec<u64> = report.problems.iter().map(|problem| problem.line).collect();
     assert_eq!((lines, told_so_far), (vec![1102, 1103, 1104, 1105, 1106], vec![500, 1000, 1102]));
     assert!(report.problems[0].message.contains("line 7"), "{}", report.problems[0].message);
-    assert!(report.problems.iter().all(|problem| !problem.message.contains("9F3K") && !problem.message.contains("HAPPY")));
+    assert!(
+        report.problems.iter().all(|problem| !problem.message.contains("9F3K") && !problem.message.contains("HAPPY"))
+    );
     // The same file again, such as after a crash.
     let again = import(&bench.desk, &file, true).unwrap();
     assert_eq!((again.imported, again.skipped, again.refused), (1, 1100, 4), "the weak one is accepted now");
@@ -155,11 +155,8 @@ fn codes_are_withdrawn_for_good_and_drawn_ones_stay() {
     assert_eq!((all.codes, all.free), (590, 0));
     let found = bench.desk.pool("main", "p").unwrap().unwrap();
     assert_eq!((found.drawn, found.withdrawn), (1, 599));
-    let withdrawn = bench
-        .desk
-        .store()
-        .codes("main", "p", giftcard_ledger::model::CodeState::Withdrawn, None, 1000)
-        .unwrap();
+    let withdrawn =
+        bench.desk.store().codes("main", "p", giftcard_ledger::model::CodeState::Withdrawn, None, 1000).unwrap();
     assert!(withdrawn.iter().all(|code| code.sealed.is_none()), "nothing is left to open");
     assert_eq!(told(bench.issue("2", json!({ "programme": "p" }))).0, "pool-empty");
 }

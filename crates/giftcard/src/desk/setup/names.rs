@@ -1,5 +1,5 @@
-//! Names that people give and programs use: which are allowed, and how one is made from a name for people. Must not know
-//! what is named.
+//! Names that people give and programs use: which are allowed, and how one is made from a name for people. Must not
+//! know what is named.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -22,15 +22,15 @@ pub(in crate::desk) fn check_name(name: &str, path: &str) -> Result<(), DeskErro
         return Ok(());
     }
     let problem = format!(
-        "`{}` cannot be a name; it must have 1 to {NAME_MAX} characters, begin with a letter or a digit, and go on with \
-         letters, digits, `-`, `_` and `.`",
+        "`{}` cannot be a name; it must have 1 to {NAME_MAX} characters, begin with a letter or a digit, and go on \
+         with letters, digits, `-`, `_` and `.`",
         excerpt(name)
     );
     Err(DeskError::input(InputErrorKind::InvalidValue, path, problem))
 }
 
-/// A code name for a name for people: lower case, without accents, words joined with dashes. `taken` says which ones are
-/// not free; those get `-2`, `-3` and so on.
+/// A code name for a name for people: lower case, without accents, words joined with dashes. `taken` says which ones
+/// are not free; those get `-2`, `-3` and so on.
 pub(super) fn code_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
     let slug = slug(name);
     if !taken(&slug) {

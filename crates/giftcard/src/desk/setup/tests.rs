@@ -103,7 +103,8 @@ fn a_programme_gets_a_code_name_of_its_own() {
 fn programmes_made_at_the_same_time_do_not_take_each_others_name() {
     let bench = bench();
     let other = bench.another(9);
-    let make = |desk: &Desk| (0..10).map(|_| set(desk, &json!({"name": "Gift"})).unwrap().code_name).collect::<Vec<_>>();
+    let make =
+        |desk: &Desk| (0..10).map(|_| set(desk, &json!({"name": "Gift"})).unwrap().code_name).collect::<Vec<_>>();
     let mut names = thread::scope(|scope| {
         let threads = [scope.spawn(|| make(&bench.desk)), scope.spawn(|| make(&other))];
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()

@@ -46,13 +46,18 @@ fn a_card_made_by_hand_has_a_value_and_a_code_that_finds_it() {
 #[test]
 fn the_programme_says_value_currency_and_end() {
     let bench = bench();
-    bench.programme(json!({ "name": "Fixed", "value": {"fixed": "50.00"}, "currency": "EUR", "expires": {"months": 3} }));
+    bench.programme(
+        json!({ "name": "Fixed", "value": {"fixed": "50.00"}, "currency": "EUR", "expires": {"months": 3} }),
+    );
     let card = bench.issue("1", json!({ "programme": "fixed" })).unwrap().cards.remove(0);
     assert_eq!((card.value.as_str(), card.currency.as_str()), ("50.00", "EUR"));
     assert_eq!(card.expires_at.as_deref(), Some("2027-02-22T12:00:00Z"));
     let input = json!({ "programme": "fixed", "expires_at": "2026-12-31", "pending": true });
     let card = bench.issue("2", input).unwrap().cards.remove(0);
-    assert_eq!((card.expires_at.as_deref(), card.expires_on.as_deref()), (Some("2027-01-01T00:00:00Z"), Some("2026-12-31")));
+    assert_eq!(
+        (card.expires_at.as_deref(), card.expires_on.as_deref()),
+        (Some("2027-01-01T00:00:00Z"), Some("2026-12-31"))
+    );
     assert_eq!(card.status, "pending");
     bench.programme(json!({ "name": "Open", "value": {"range": {"min": "10.00", "max": "20.00"}} }));
     assert_eq!(bench.issue("3", json!({ "programme": "open", "value": "10.00" })).unwrap().cards.len(), 1);
@@ -279,8 +284,10 @@ fn codes_of_refunds_wait_sealed() {
 fn no_file_of_the_ledger_holds_a_code() {
     let bench = bench();
     let sealed: Value = json!({ "value": "5.00", "count": 5, "deliver": true });
-    let (kept, shown) =
-        (bench.issue("1", sealed).unwrap(), bench.issue("2", json!({ "value": "5.00", "code": "9F3K-7Q2M-X8BT-4RWN" })).unwrap());
+    let (kept, shown) = (
+        bench.issue("1", sealed).unwrap(),
+        bench.issue("2", json!({ "value": "5.00", "code": "9F3K-7Q2M-X8BT-4RWN" })).unwrap(),
+    );
     let mut all = Vec::new();
     for entry in bench.folder.path().read_dir().unwrap() {
         all.extend(std::fs::read(entry.unwrap().path()).unwrap());

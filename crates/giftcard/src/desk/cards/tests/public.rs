@@ -33,7 +33,8 @@ fn every_code_that_cannot_be_used_has_the_same_answer() {
     let ended = document(&json!({ "name": "Over", "code_name": "over", "valid_to": "2026-11-01" }));
     bench.desk.set_programme("main", &ended).unwrap();
     let (_, held) = bench.card("9", json!({ "value": "5.00" }));
-    let pay = json!({ "operation": "h", "order": {"id": "o", "currency": "USD", "total": "5.00"}, "cards": [{"code": held.reveal()}] });
+    let pay = json!({ "operation": "h", "order": {"id": "o", "currency": "USD", "total": "5.00"},
+        "cards": [{"code": held.reveal()}] });
     bench.desk.pay(&document(&pay), PayKind::Hold, NOW).unwrap();
     bench.desk.set_pool("main", &document(&json!({ "name": "stock" }))).unwrap();
     let waiting = SecretCode::new("9F3K-7Q2M-X8BT-4RWN".to_string());
@@ -43,10 +44,21 @@ fn every_code_that_cannot_be_used_has_the_same_answer() {
     let elsewhere = bench.desk.issue(&euro, &document(&json!({ "value": "5.00" }))).unwrap().cards.remove(0);
     let unknown = SecretCode::new("W4DSKT-VEPVM9-URPQLX".to_string());
     let mut answers = Vec::new();
-    for (number, code) in
-        [&pending, &disabled_code, &empty_code, &closed_code, &off, &own, &over, &held, &waiting, &elsewhere.code.unwrap().0, &unknown]
-            .into_iter()
-            .enumerate()
+    for (number, code) in [
+        &pending,
+        &disabled_code,
+        &empty_code,
+        &closed_code,
+        &off,
+        &own,
+        &over,
+        &held,
+        &waiting,
+        &elsewhere.code.unwrap().0,
+        &unknown,
+    ]
+    .into_iter()
+    .enumerate()
     {
         let refused = ask(&bench.desk, code, &format!("who-{number}"), NOW).unwrap_err();
         answers.push(serde_json::to_string(&refused.output()).unwrap());

@@ -268,7 +268,10 @@ fn store_credit_is_granted_shown_and_corrected() {
     assert_eq!(did(bench.desk.adjust_credit(&doing("4"), "c1", None, &input)).accounts[0].balance, "3.00");
     assert_eq!(told(bench.desk.adjust_credit(&doing("5"), "c2", None, &input)).0, "card-not-found");
     assert_eq!(bench.desk.credits("main", None, 10, NOW).unwrap().items.len(), 2);
-    assert_eq!(told(bench.desk.add_credit(&doing("6"), " ", None, &positive("1.00"), None)), error("invalid-value", "customer"));
+    assert_eq!(
+        told(bench.desk.add_credit(&doing("6"), " ", None, &positive("1.00"), None)),
+        error("invalid-value", "customer")
+    );
     let credit = CardName::Id(credits[0].id.parse().unwrap());
     for refused in [
         bench.desk.transfer(&doing("7"), &credit, false, None).map(|_| ()),
