@@ -52,7 +52,7 @@ macro_rules! each_ledger_scenario {
             "MAH-15" issuing::values_outside_the_bounds_and_codes_that_are_taken_are_refused;
             "SHO-01" issuing::short_codes_and_great_values_are_refused_and_a_disabled_card_can_come_back,
                 "a disabled card can be enabled again, a closed one cannot, as in Square; in Shopify deactivating is \
-                 final, Saleor has no final state";
+         final, Saleor has no final state";
             "SAL-13" correcting::an_adjustment_leaves_the_initial_value_alone;
             "SAL-15" correcting::an_adjustment_below_nothing_is_refused,
                 "refused whole, as debits are in Square and Shopify; Saleor clamps at nothing";
@@ -211,5 +211,23 @@ fn leaves_of(value: &Value, pointer: &str, leaves: &mut Vec<String>) {
         // A scenario may expect nothing but what its steps say.
         Value::Object(_) if pointer == "/expected" => {}
         _ => leaves.push(pointer.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_a_scenario_expects_has_to_be_read() {
+        let scenario = Scenario::of("SET-03");
+        let expected = ["/expected/balances/GIFT-CARD-100", "/expected/due", "/expected/status/GIFT-CARD-100"];
+        assert_eq!(scenario.unread(), expected);
+        let _ = scenario.text("/expected/due");
+        scenario.says("/expected/status/GIFT-CARD-100", "used");
+        assert_eq!(scenario.unread(), expected[..1]);
+        // One that expects nothing but what its steps say, and one that expects an empty list.
+        assert!(Scenario::of("SHO-01").unread().is_empty());
+        assert!(Scenario::of("SAL-09").unread().contains(&"/expected/events".to_string()));
     }
 }

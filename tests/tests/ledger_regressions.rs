@@ -1,5 +1,6 @@
 //! Bugs that other systems had, on both stores: each test does what went wrong there. A comment says whose class of bug it
 //! is.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use giftcard::DeskError;
 use giftcard::desk::{CardName, PayKind};
@@ -174,9 +175,8 @@ fn two_refunds_at_once_never_return_more_than_was_paid(fresh: &Fresh) {
     let shop = Shop::open(fresh);
     let card = shop.card("50.00");
     shop.redeem("o-1", "50.00", &[card.entry()]).unwrap();
-    let results = at_once(fresh, &shop, |shop, number| {
-        shop.refund("o-1", if number < 4 { "cards" } else { "order" }, "50.00")
-    });
+    let results =
+        at_once(fresh, &shop, |shop, number| shop.refund("o-1", if number < 4 { "cards" } else { "order" }, "50.00"));
     let (done, codes) = sort_out(results);
     assert_eq!(done.len(), 1);
     assert!(codes.iter().all(|code| code == "refund-above-refundable"), "{codes:?}");
@@ -209,9 +209,8 @@ fn store_credit_goes_back_once_however_it_is_reverted(fresh: &Fresh) {
     assert_eq!((look().balance.as_str(), look().available.as_str()), ("80.00", "80.00"));
     // What a card became as credit, it becomes once.
     let card = shop.card("20.00");
-    let results = at_once(fresh, &shop, |shop, _| {
-        shop.doing(|doing| shop.desk.to_credit(doing, &card.name(), Some("c-1")))
-    });
+    let results =
+        at_once(fresh, &shop, |shop, _| shop.doing(|doing| shop.desk.to_credit(doing, &card.name(), Some("c-1"))));
     let (done, codes) = sort_out(results);
     assert_eq!((done.len(), codes.iter().all(|code| code == "card-closed")), (1, true), "{codes:?}");
     assert_eq!((look().balance.as_str(), shop.balance(&card).as_str()), ("100.00", "0.00"));
@@ -367,7 +366,8 @@ fn an_order_that_cards_have_covered_is_not_paid_again(fresh: &Fresh) {
 /// Systems that refund what a gift card cost without asking what is left of it: the card was spent, and the money is back.
 fn a_purchase_is_not_refunded_once_its_card_was_spent(fresh: &Fresh) {
     let shop = Shop::open(fresh);
-    let bought = |count: u32| shop.cards(json!({ "value": "50.00", "bought_by": format!("b-{count}"), "count": count }));
+    let bought =
+        |count: u32| shop.cards(json!({ "value": "50.00", "bought_by": format!("b-{count}"), "count": count }));
     let card = bought(1).remove(0);
     shop.redeem("o-1", "20.00", &[card.entry()]).unwrap();
     assert_eq!(refused(shop.refund_purchase(&card, None)), "card-already-spent");
@@ -399,9 +399,7 @@ fn spending_and_refunding_the_purchase_at_once_is_one_of_the_two(fresh: &Fresh) 
         let results = at_once(fresh, &shop, |shop, number| match number % 4 {
             0 | 1 => shop.redeem(&format!("o-{round}-{number}"), "50.00", &[card.entry()]).map(|_| "spent"),
             2 => shop.refund_purchase(&card, None).map(|_| "refunded"),
-            _ => shop
-                .doing(|doing| shop.desk.cancel_purchase(doing, &format!("b-{round}")))
-                .map(|_| "cancelled"),
+            _ => shop.doing(|doing| shop.desk.cancel_purchase(doing, &format!("b-{round}"))).map(|_| "cancelled"),
         });
         let (done, codes) = sort_out(results);
         assert_eq!(done.len(), 1, "{done:?}");
@@ -482,7 +480,10 @@ fn a_card_that_the_site_does_not_take_is_not_there(fresh: &Fresh) {
             let quote = shop.quote("o-1", "10.00", &[entry, own.entry()]).unwrap();
             assert_eq!(quote.applied.0, "5.00", "the shop's own card pays all the same");
             let told = &quote.cards[0];
-            assert_eq!((told.code.as_deref(), told.public_code.as_deref()), (Some("card-not-found"), Some("card-not-usable")));
+            assert_eq!(
+                (told.code.as_deref(), told.public_code.as_deref()),
+                (Some("card-not-found"), Some("card-not-usable"))
+            );
             assert_eq!(told.left.0, "0.00", "nothing is told of what is on it");
         }
         assert_eq!(refused(shop.ask(&card.code, None, "somebody")), "card-not-usable");

@@ -1,26 +1,26 @@
-//! Every claim of `giftcard_tests::stores`, on every store. A claim gets a store of its own, which is empty.
+//! Every claim of `giftcard_tests::stores` on SQLite, on the disk that temporary files are on. A claim gets a store of its
+//! own, which is empty. What else is asked of the store in a file is beside its source.
 
-/// SQLite, on the disk that temporary files are on.
-mod sqlite {
-    use giftcard_ledger::sqlite::{SqliteOptions, SqliteStore};
+#![allow(clippy::unwrap_used, reason = "tests")]
 
-    fn hold_to(claim: &str) {
-        let folder = tempfile::tempdir().unwrap();
-        let options = SqliteOptions { create: true, ..SqliteOptions::default() };
-        let store = SqliteStore::open(&folder.path().join("ledger.db"), &options).unwrap();
-        giftcard_tests::stores::claim(claim)(&store);
-    }
+use giftcard_ledger::sqlite::{SqliteOptions, SqliteStore};
 
-    macro_rules! tests {
-        ($($module:ident::$claim:ident;)*) => {
-            $(
-                #[test]
-                fn $claim() {
-                    hold_to(stringify!($claim));
-                }
-            )*
-        };
-    }
-
-    giftcard_tests::each_store_claim!(tests);
+fn hold_to(claim: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SqliteOptions { create: true, ..SqliteOptions::default() };
+    let store = SqliteStore::open(&folder.path().join("ledger.db"), &options).unwrap();
+    giftcard_tests::stores::claim(claim)(&store);
 }
+
+macro_rules! tests {
+    ($($module:ident::$claim:ident;)*) => {
+        $(
+            #[test]
+            fn $claim() {
+                hold_to(stringify!($claim));
+            }
+        )*
+    };
+}
+
+giftcard_tests::each_store_claim!(tests);

@@ -50,6 +50,8 @@ fn a_power_cut_loses_nothing_that_was_acknowledged() {
         let tally = power::cut_power(&recording, 0, 150, true).unwrap();
         assert!(tally.images >= 150 && tally.gone_on_with > 5, "{tally:?}");
         assert_eq!((tally.lost, tally.broken), ((0, 0), 0), "{:#?}", tally.faults);
+        let tally = power::kill_and_cut_power(&recording, 4, 15).unwrap_or_else(|error| panic!("{error:#}"));
+        assert_eq!((tally.lost, tally.broken), ((0, 0), 0), "after a kill: {:#?}", tally.faults);
     }
 }
 

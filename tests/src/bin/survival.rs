@@ -67,7 +67,7 @@ fn run(words: &[&str]) -> Result<()> {
 fn kill(program: &Path, cycles: u64, seed: u64) -> Result<()> {
     // Beside the program: on a real disk, as a rule, which temporary files may not be.
     let folder: PathBuf = program.parent().context("the program is in no folder")?.to_owned();
-    let killing = Killing { program: program.to_owned(), folder, cycles, seed, shoppers: 12, longest_ms: 400 };
+    let killing = Killing { program: program.to_owned(), folder, cycles, seed, shoppers: 12, longest_ms: 800 };
     let killed = killing.run(|cycle, killed| {
         if cycle % 10 == 9 {
             println!("kill -9: {} cycles, {} acknowledged", cycle + 1, killed.acknowledged);
@@ -90,15 +90,17 @@ fn kill(program: &Path, cycles: u64, seed: u64) -> Result<()> {
 
 fn cut(images: usize, seed: u64) -> Result<()> {
     // A long and undisturbed recording now and then: in it SQLite moves the log into the file by itself.
-    const PER_RECORDING: usize = 1000;
-    let mut tally = Tally::default();
+    const PER_RECORDING: usize = 500;
+    let (mut tally, mut killed) = (Tally::default(), Tally::default());
     let mut place = 0;
     while tally.images < images {
         let (rounds, disturbed) = if place % 5 == 4 { (150, false) } else { (30, true) };
         let recipe =
             Recipe { seed: seed + place, synchronous: Synchronous::Full, shoppers: 8, rounds, disturbed, trap: None };
         let recording = power::record(recipe)?;
-        let one = power::cut_power(&recording, 0, PER_RECORDING.min(images - tally.images), true)?;
+        // Every sync of it, twice.
+        let one = power::cut_power(&recording, 0, PER_RECORDING.max(2 * recording.cuts_at_syncs()), true)?;
+        killed.add(power::kill_and_cut_power(&recording, 4, 25)?);
         println!(
             "power cut: seed {}, {} operations, {} writes and syncs, {} times into the file: {} images of {} cuts, {} lost, \
              {} broken",
@@ -119,6 +121,11 @@ fn cut(images: usize, seed: u64) -> Result<()> {
          images, {} images broken",
         tally.images, tally.cuts, tally.gone_on_with, tally.lost.1, tally.lost.0, tally.broken
     );
+    println!(
+        "kill and then a power cut: {} images: {} acknowledged operations lost in {} images, {} images broken",
+        killed.images, killed.lost.1, killed.lost.0, killed.broken
+    );
+    tally.add(killed);
     ensure!(tally.faults.is_empty(), "{}", tally.faults.join("\n"));
     let recipe =
         Recipe { seed, synchronous: Synchronous::Off, shoppers: 8, rounds: 30, disturbed: true, trap: None };

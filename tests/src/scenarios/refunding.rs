@@ -21,7 +21,8 @@ pub(super) fn a_refund_never_shortens_the_time_of_a_card(fresh: &Fresh, scenario
     shop.set_now(refunded_at - 40 * DAY_MS);
     let (value, end) = (scenario.text("/cards/0/captured"), scenario.text("/cards/0/expiry"));
     let card = shop.cards(json!({ "value": value, "expires_at": end })).remove(0);
-    let (endless, ended) = (shop.card(value), shop.cards(json!({ "value": value, "expires_at": "2026-03-01" })).remove(0));
+    let (endless, ended) =
+        (shop.card(value), shop.cards(json!({ "value": value, "expires_at": "2026-03-01" })).remove(0));
     for card in [&card, &endless, &ended] {
         shop.redeem(&card.id, scenario.text("/order/used/G"), &[card.entry()]).unwrap();
         assert_eq!(shop.balance(card), scenario.text("/cards/0/balance"));

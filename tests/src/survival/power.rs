@@ -16,7 +16,7 @@ use super::books;
 use super::client::{Action, Client, Reply};
 use super::disk::{Image, Luck, Platter, write_image};
 use super::shopper::{ISSUE, Shopper, issue};
-use super::tape::{Event, Trap};
+use super::tape::{Event, Tape, Trap};
 use super::vfs::Shim;
 use crate::bank;
 use crate::random::Random;
@@ -259,6 +259,12 @@ pub fn record(recipe: Recipe) -> Result<Recording> {
 }
 
 impl Recording {
+    /// How many cuts there are just before or after a sync.
+    #[must_use]
+    pub fn cuts_at_syncs(&self) -> usize {
+        cuts(&self.events, 0, &mut Random::new(1)).iter().filter(|(_, at_sync)| *at_sync).count()
+    }
+
     /// How often SQLite moved the log into the file and synced that.
     #[must_use]
     pub fn checkpoints(&self) -> usize {
@@ -361,6 +367,42 @@ pub fn cut_power(recording: &Recording, from: usize, images: usize, strict: bool
         })
     })
     .map(|()| tally)
+}
+
+/// Kills the process at some syncs, which leaves what it wrote with the system, unsynced; opens the ledger again, repeats
+/// what was not answered, and cuts the power then: what was answered after the kill has to be durable too, also where
+/// it was found and not done anew. Opens at least `images` for each of so many `kills`.
+///
+/// # Errors
+/// Where the test itself cannot go on.
+pub fn kill_and_cut_power(recording: &Recording, kills: usize, images: usize) -> Result<Tally> {
+    let mut random = Random::new(recording.seed ^ 0x0dead);
+    let syncs: Vec<usize> = recording.events.iter().enumerate().filter_map(|(place, event)| match event {
+        Event::Synced { .. } => Some(place),
+        _ => None,
+    }).collect();
+    let mut tally = Tally::default();
+    for _ in 0..kills {
+        let at = random.one(&syncs);
+        let before = &recording.events[..at];
+        let mut platter = Platter::default();
+        before.iter().for_each(|event| platter.pass(event, &mut random));
+        let folder = quick_folder()?;
+        write_image(&platter.image(Luck::Everything, &mut random), folder.path())?;
+        let shim = Shim::register()?;
+        *shim.tape() = Tape::resumed(before);
+        let path = folder.path().join(LEDGER);
+        let options = SqliteOptions { create: true, vfs: Some(shim.name()), ..SqliteOptions::default() };
+        let desk = desk_of(Arc::new(SqliteStore::open(&path, &options)?), recording.seed.wrapping_mul(99) + at as u64)?;
+        let mut client = recording.client.sent_by(at);
+        client.repeat(&desk, || shim.position(), |_, sent| sent.acknowledged.is_none())?;
+        client.compare(desk.store(), usize::MAX, usize::MAX)?.into_result()?;
+        let events = std::mem::take(&mut shim.tape().events);
+        drop(desk);
+        let after = Recording { seed: recording.seed + at as u64, events, client, operations: Vec::new() };
+        tally.add(cut_power(&after, at, images, false)?);
+    }
+    Ok(tally)
 }
 
 fn examine(

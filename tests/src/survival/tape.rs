@@ -92,6 +92,23 @@ pub struct Tape {
 }
 
 impl Tape {
+    /// A tape that goes on from where another was: the same files have the same numbers.
+    #[must_use]
+    pub fn resumed(events: &[Event]) -> Self {
+        let mut tape = Self { events: events.to_vec(), ..Self::default() };
+        for event in events {
+            match event {
+                Event::Named { file, name } => {
+                    tape.files.insert(name.clone(), *file);
+                    tape.count = tape.count.max(file + 1);
+                }
+                Event::Unnamed { name } => drop(tape.files.remove(name)),
+                _ => {}
+            }
+        }
+        tape
+    }
+
     /// Sets a trap, in the place of any other.
     pub fn set(&mut self, trap: Option<Trap>) {
         self.trap = trap;

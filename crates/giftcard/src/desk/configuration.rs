@@ -41,6 +41,8 @@ pub struct SiteFacts {
     pub zone: Zone,
     /// By site and code name.
     programmes: HashMap<(String, String), Arc<ProgrammeFacts>>,
+    /// Those whose rules cannot be run here, such as for want of a plugin, and why.
+    unusable: HashMap<(String, String), String>,
 }
 
 /// A programme as one site sees it.
@@ -86,16 +88,25 @@ impl SiteFacts {
         self.programmes.get(&(site.to_string(), code_name.to_string()))
     }
 
+    /// Why the rules of a programme cannot be run here; `None` where they can.
+    #[must_use]
+    pub fn unusable(&self, site: &str, code_name: &str) -> Option<&str> {
+        self.unusable.get(&(site.to_string(), code_name.to_string())).map(String::as_str)
+    }
+
     /// Whether it takes a card or store credit at all: its own, and cards of programmes that it accepts.
     #[must_use]
     pub fn takes(&self, account: &Account) -> bool {
-        account.site == self.site.id || self.programme(&account.site, &account.programme).is_some()
+        account.site == self.site.id
+            || self.programme(&account.site, &account.programme).is_some()
+            || self.unusable(&account.site, &account.programme).is_some()
     }
 
     /// The sites whose cards it takes: itself first.
     #[must_use]
     pub fn sites_of_cards(&self) -> Vec<String> {
-        let others = self.programmes.keys().map(|(site, _)| site).filter(|site| **site != self.site.id);
+        let known = self.programmes.keys().chain(self.unusable.keys());
+        let others = known.map(|(site, _)| site).filter(|site| **site != self.site.id);
         let others: std::collections::BTreeSet<&String> = others.collect();
         std::iter::once(&self.site.id).chain(others).cloned().collect()
     }
@@ -181,14 +192,17 @@ impl Desk {
             let document: SiteDocument = read_record(&record.body)?;
             let currency = document.currency.currency()?;
             let (site, zone) = site_facts(&document.terms(), currency)?;
-            let mut facts = SiteFacts { document, record, site, zone, programmes: HashMap::new() };
+            let mut facts = SiteFacts { document, record, site, zone, programmes: HashMap::new(), unusable: HashMap::new() };
             for (record, kept) in &programmes {
                 let own = record.key.site == facts.site.id;
                 let accepted = kept.programme.accepted_by.iter().any(|site| **site == facts.site.id);
                 if own || accepted {
-                    let programme = self.programme_at(record, kept, &facts)?;
                     let key = (record.key.site.clone(), record.key.id.clone());
-                    facts.programmes.insert(key, Arc::new(programme));
+                    // One whose plugin is not loaded must not keep the cards of all others from being used.
+                    match self.programme_at(record, kept, &facts) {
+                        Ok(programme) => drop(facts.programmes.insert(key, Arc::new(programme))),
+                        Err(error) => drop(facts.unusable.insert(key, error.to_string())),
+                    }
                 }
             }
             prepared.insert(facts.site.id.clone(), Arc::new(facts));

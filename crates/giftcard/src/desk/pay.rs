@@ -294,6 +294,12 @@ impl<'a> Payment<'a> {
             }
         }
         check_repeated(&cards, &entries)?;
+        for card in &cards {
+            if let Some(why) = site.unusable(&card.site, &card.programme) {
+                let message = format!("the rules of programme `{}` cannot be run: {why}", card.programme);
+                return Err(DeskError::Rules { code: "programme-unusable".to_string(), message });
+            }
+        }
         let programmes = programmes_of(site, &cards);
         let terms = programmes.iter().map(|programme| programme.terms.clone()).collect();
         let request = QuoteRequest { order, site: site.site.clone(), programmes: terms, cards, now };
@@ -666,3 +672,6 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
+
+#[cfg(test)]
+mod tests;

@@ -125,10 +125,12 @@ impl Payment {
         });
         problems.same("cards that paid", &used.collect::<Vec<_>>().into(), &lines.collect::<Vec<_>>().into());
         let refused = cards.iter().filter(|card| !card["code"].is_null());
-        let refused: Vec<Value> = refused.map(|card| json!([card["id"], on_ledger(&card["code"]), card["public_code"]])).collect();
-        let told = receipt.refused.iter().map(|entry| {
-            json!([self.name_of(&entry.id.clone().into()), entry.code, entry.public_code])
-        });
+        let refused: Vec<Value> =
+            refused.map(|card| json!([card["id"], on_ledger(&card["code"]), card["public_code"]])).collect();
+        let told = receipt
+            .refused
+            .iter()
+            .map(|entry| json!([self.name_of(&entry.id.clone().into()), entry.code, entry.public_code]));
         problems.same("cards that may not pay", &refused.into(), &told.collect::<Vec<_>>().into());
     }
 
@@ -221,7 +223,10 @@ impl WrongDocument {
                 document["id"] = format!("{}-wrong", self.standing.site).into();
                 document["currency"] = "USD".into();
                 let document: Result<SiteDocument, _> = read_document(&document.to_string());
-                ("site.".to_string(), document.map_err(DeskError::from).and_then(|site| shop.desk.set_site(&site).map(drop)))
+                (
+                    "site.".to_string(),
+                    document.map_err(DeskError::from).and_then(|site| shop.desk.set_site(&site).map(drop)),
+                )
             }
             Subject::Programme(place, before) => {
                 let mut document = self.quote["programmes"][place].clone();

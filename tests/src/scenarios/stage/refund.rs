@@ -168,9 +168,9 @@ impl Refund {
     /// Pays the order with the cards of these tenders, each with what it says it paid.
     fn redeem(&self, shop: &Shop, paid: &Paid, places: &[usize]) -> Result<(), String> {
         let decimal = |amount: Minor| amount.to_decimal(self.currency.exponent());
-        let cards = places.iter().map(|place| {
-            json!({ "id": paid.cards[*place], "use_at_most": decimal(self.tenders[*place].applied) })
-        });
+        let cards = places
+            .iter()
+            .map(|place| json!({ "id": paid.cards[*place], "use_at_most": decimal(self.tenders[*place].applied) }));
         let document = json!({
             "operation": shop.key(), "site": self.standing.site, "cards": cards.collect::<Vec<_>>(),
             "order": { "id": paid.order, "currency": self.currency.code(), "total": decimal(self.total) },
@@ -209,7 +209,9 @@ impl Refund {
         for (place, share) in list(&decision["shares"]).iter().enumerate() {
             let nothing = self.currency.parse(share["applied"].as_str().unwrap()).unwrap().is_zero();
             let (what, expected, found) = match &paid.cards[place] {
-                None => ("other tender", if nothing { Value::Null } else { share["applied"].clone() }, json!(receipt.due)),
+                None => {
+                    ("other tender", if nothing { Value::Null } else { share["applied"].clone() }, json!(receipt.due))
+                }
                 Some(_) => {
                     let line = line_of(receipt, paid, place).map(|line| json!([line.applied, line.amount]));
                     let expected = if nothing { Value::Null } else { json!([share["applied"], share["taken"]]) };
@@ -230,7 +232,9 @@ impl Refund {
         let of_order = self.refund["mode"] == "order";
         let shares = list(&decision["shares"]);
         let taking_part = shares.iter().enumerate().filter(|(place, _)| of_order || paid.cards[*place].is_some());
-        let left = Minor::sum(taking_part.map(|(_, share)| self.currency.parse(share["refundable"].as_str().unwrap()).unwrap()));
+        let left = Minor::sum(
+            taking_part.map(|(_, share)| self.currency.parse(share["refundable"].as_str().unwrap()).unwrap()),
+        );
         let left = left.unwrap();
         let decimal = |amount: Minor| Value::from(amount.to_decimal(self.currency.exponent()));
         let more = decimal(left.plus(Minor::new(1).unwrap()).unwrap());
