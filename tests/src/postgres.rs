@@ -63,6 +63,7 @@ pub struct Cluster {
     folder: PathBuf,
     port: u16,
     as_user: Option<String>,
+    settings: Vec<String>,
     running: Option<(Child, ChildStdin)>,
     schemas: AtomicU32,
 }
@@ -84,10 +85,27 @@ impl Cluster {
     /// As [`Cluster::start`].
     #[must_use]
     pub fn private() -> Self {
+        Self::private_with(&[], &[])
+    }
+
+    /// A cluster of one test's own with further files beside its data, by name and text, and further settings.
+    ///
+    /// # Panics
+    /// As [`Cluster::start`].
+    #[must_use]
+    pub fn private_with(files: &[(&str, &str)], settings: &[&str]) -> Self {
         let as_user = unprivileged_user();
         let folder = new_folder(as_user.as_deref());
-        let mut cluster = Self { folder, port: 0, as_user, running: None, schemas: AtomicU32::new(0) };
+        let settings = SETTINGS.iter().chain(settings).map(ToString::to_string).collect();
+        let mut cluster = Self { folder, port: 0, as_user, settings, running: None, schemas: AtomicU32::new(0) };
         cluster.initialise();
+        for (name, text) in files {
+            let file = cluster.data().join(name);
+            fs::write(&file, text).expect("a file beside the data");
+            // A key that others may read is refused.
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("permissions");
+            give_to(&file, cluster.as_user.as_deref());
+        }
         cluster.start_again();
         cluster
     }
@@ -216,7 +234,7 @@ impl Cluster {
         command.args(["-c", SUPERVISOR, "supervisor"]).arg(&self.folder).arg(program("postgres"));
         command.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);
         command.arg("-k").arg(&self.folder);
-        for setting in SETTINGS {
+        for setting in &self.settings {
             command.args(["-c", setting]);
         }
         let mut child = command

@@ -534,6 +534,49 @@ fn a_store_works_by_the_socket_of_the_server() {
 }
 
 #[test]
+fn a_server_is_encrypted_where_it_can_and_proven_where_that_is_asked_for() {
+    let named = |name: &str| rcgen::generate_simple_self_signed(vec![name.to_string()]).unwrap();
+    let (own, other) = (named("127.0.0.1"), named("elsewhere.example"));
+    let folder = tempfile::tempdir().unwrap();
+    let trusted = |name: &str, certificate: &rcgen::Certificate| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, certificate.pem()).unwrap();
+        file
+    };
+    let (root, wrong_root) = (trusted("own.pem", &own.cert), trusted("other.pem", &other.cert));
+    let files = [("server.crt", &*own.cert.pem()), ("server.key", &*own.signing_key.serialize_pem())];
+    let cluster = Cluster::private_with(&files, &["ssl=on"]);
+    let (url, schema) = cluster.fresh_schema();
+    let open = |mode: &str, root: Option<&std::path::PathBuf>| {
+        let options = PostgresOptions { root_certificates: root.cloned(), ..options(&schema) };
+        PostgresStore::open(&format!("{url}?sslmode={mode}"), &options)
+    };
+    // Store, sslmode, and whether its connections are encrypted.
+    for (mode, root, encrypted) in [("disable", None, "f"), ("prefer", None, "t"), ("require", Some(&root), "t")] {
+        let store = open(mode, root).unwrap();
+        rows::issue(&store, &rows::card(i64::from(mode.as_bytes()[0])), 5);
+        let found = cluster.query_texts(&format!(
+            "SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+             WHERE application_name = 'giftcard/{schema}'"
+        ));
+        assert_eq!(found, [encrypted], "{mode}");
+        drop(store);
+        while !cluster
+            .query_texts(&format!("SELECT 1 FROM pg_stat_activity WHERE application_name = 'giftcard/{schema}'"))
+            .is_empty()
+        {}
+    }
+    for root in [None, Some(&wrong_root)] {
+        let error = open("require", root).unwrap_err();
+        assert!(matches!(error, OpenError::Unreachable(_)), "{error}");
+        assert!(error.to_string().contains("certificate"), "{error}");
+    }
+    let (url, schema) = Cluster::start().fresh_schema();
+    let error = PostgresStore::open(&format!("{url}?sslmode=require"), &options(&schema)).unwrap_err();
+    assert!(error.to_string().contains("does not support TLS"), "{error}");
+}
+
+#[test]
 fn what_is_kept_for_ever_cannot_be_changed_by_hand() {
     let cluster = Cluster::start();
     let (url, schema) = cluster.fresh_schema();

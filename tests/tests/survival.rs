@@ -98,7 +98,9 @@ fn on_a_full_disk_nothing_is_acknowledged_and_the_file_recovers() {
 fn a_disk_that_fails_at_a_checkpoint_loses_nothing_that_was_acknowledged() {
     let mut sprung = 0;
     for (number, (fault, after)) in
-        [(Fault::SyncFails, 0), (Fault::SyncFails, 1), (Fault::WriteFails, 3), (Fault::DiskFull, 10)].into_iter().enumerate()
+        [(Fault::SyncFails, 0), (Fault::SyncFails, 1), (Fault::WriteFails, 3), (Fault::DiskFull, 10)]
+            .into_iter()
+            .enumerate()
     {
         let trap = Trap { fault, after, lasts: false };
         let failed = failing::fail_at_checkpoint(trap, 50 + number as u64, 12);
@@ -186,7 +188,7 @@ fn worked_on(path: &Path) -> Client {
     };
     ask(ISSUE.to_owned(), issue(), bank::NOW, &mut shopper);
     for _ in 0..40 {
-        let (key, action, now) = shopper.next();
+        let (key, action, now) = shopper.wish();
         ask(key, action, now, &mut shopper);
     }
     let hold = Action::Hold { total: 100, cards: vec![(2, None)] };
@@ -227,7 +229,10 @@ fn a_lost_doubled_or_changed_operation_is_caught() {
         INSERT INTO operation SELECT * FROM o; INSERT INTO entry SELECT * FROM e";
     let first = "(SELECT min(sequence) FROM operation WHERE kind = 7)";
     let rows = [
-        ("is lost", format!("DELETE FROM entry WHERE operation = {first}; DELETE FROM operation WHERE sequence = {first}")),
+        (
+            "is lost",
+            format!("DELETE FROM entry WHERE operation = {first}; DELETE FROM operation WHERE sequence = {first}"),
+        ),
         ("is forgotten", "DELETE FROM refusal".to_owned()),
         ("nobody sent it", doubled.to_owned()),
         ("moved", format!("UPDATE entry SET amount = amount * 2 WHERE operation = {first}")),

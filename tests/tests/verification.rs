@@ -11,11 +11,12 @@ use giftcard::desk::{
 };
 use giftcard::input::{CaptureInput, RefundOrderInput};
 use giftcard::{Desk, Doing};
-use giftcard_ledger::model::{Id, OperationKey};
+use giftcard_ledger::model::{Account, Id, OperationKey};
 use giftcard_ledger::operations::Load;
 use giftcard_ledger::sqlite::{SqliteOptions, SqliteStore};
-use giftcard_ledger::store::{Checkpoint, Store};
+use giftcard_ledger::store::{AccountFilter, Checkpoint, Numbered, Store};
 use giftcard_tests::bank::{self, NOW, SITE, code, payment};
+use giftcard_tests::postgres::Cluster;
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -101,9 +102,10 @@ fn codes(report: &VerifyReport) -> Vec<&'static str> {
 /// Statements, with `$0` to `$5` for the ids of the cards, and the codes of what is found.
 fn check(statements: &str, expected: &[&str]) {
     let (_folder, path) = copy();
-    let statements = sample().1.iter().enumerate().fold(statements.to_string(), |text, (place, id)| {
-        text.replace(&format!("${place}"), &id.get().to_string())
-    });
+    let statements =
+        sample().1.iter().enumerate().fold(statements.to_string(), |text, (place, id)| {
+            text.replace(&format!("${place}"), &id.get().to_string())
+        });
     tamper(&path, &statements);
     let report = verify(&desk(&path), &VerifyOptions::default());
     assert_eq!(codes(&report), expected, "{statements}\n{:#?}", report.findings);
@@ -184,14 +186,20 @@ fn what_was_changed_on_entries_is_found() {
     );
     check(&consistent, &["wrong-hash"]);
     check("UPDATE entry SET hash = zeroblob(32) WHERE account = $5 AND number = 2", &["account-differs", "wrong-hash"]);
-    check("UPDATE entry SET hash = zeroblob(32) WHERE account = $5 AND number = 1", &["sealed-head-differs", "wrong-hash"]);
+    check(
+        "UPDATE entry SET hash = zeroblob(32) WHERE account = $5 AND number = 1",
+        &["sealed-head-differs", "wrong-hash"],
+    );
     check("UPDATE entry SET held_change = 0 WHERE account = $4 AND number = 2", &["wrong-hash", "wrong-held"]);
     check("UPDATE entry SET status = 2 WHERE account = $5 AND number = 1", &["wrong-hash"]);
     check(
         "UPDATE entry SET currency = 'EUR' WHERE account = $5 AND number = 2",
         &["account-differs", "unbalanced", "unbalanced-ledger", "wrong-currency", "wrong-hash"],
     );
-    check("DELETE FROM entry WHERE account = $5 AND number = 2", &["missing-entries", "unbalanced", "unbalanced-ledger"]);
+    check(
+        "DELETE FROM entry WHERE account = $5 AND number = 2",
+        &["missing-entries", "unbalanced", "unbalanced-ledger"],
+    );
     // In the middle of a chain.
     let middle = "DELETE FROM entry WHERE account = $2 AND number = 2";
     check(middle, &["missing-entries"]);
@@ -205,14 +213,18 @@ fn what_was_changed_on_operations_is_found() {
     check(&set("at = at + 1", "redeem-4"), &["wrong-hash"]);
     check(&set("actor = 'somebody'", "redeem-4"), &["wrong-hash"]);
     check(&set("request_hash = zeroblob(32)", "redeem-4"), &["wrong-hash"]);
-    check(&set("decision = replace(decision, '\"due\":0', '\"due\":1')", "redeem-4"), &["decision-differs", "wrong-hash"]);
+    check(
+        &set("decision = replace(decision, '\"due\":0', '\"due\":1')", "redeem-4"),
+        &["decision-differs", "wrong-hash"],
+    );
     check(&set("decision = '{}'", "redeem-4"), &["decision-differs", "wrong-hash"]);
     check("UPDATE context SET body = replace(body, 'USD', 'EUR')", &["decision-differs"]);
     check("DELETE FROM context", &["decision-differs"]);
     // Gone, and its entries are left.
     check("DELETE FROM operation WHERE key = 'capture-2'", &["missing-entries", "sealed-entry-missing", "unreadable"]);
     check("DELETE FROM operation WHERE key = 'redeem-4'", &["missing-entries", "unreadable"]);
-    let whole = |key| format!("DELETE FROM entry WHERE operation = {0}; DELETE FROM operation WHERE key = '{key}'", of(key));
+    let whole =
+        |key| format!("DELETE FROM entry WHERE operation = {0}; DELETE FROM operation WHERE key = '{key}'", of(key));
     check(&whole("capture-2"), &["missing-entries", "sealed-entry-missing"]);
     check(&whole("redeem-4"), &["missing-entries"]);
     check("UPDATE operation SET kind = 99 WHERE key = 'redeem-4'", &["missing-entries", "unreadable"]);
@@ -250,8 +262,14 @@ fn what_was_changed_on_checkpoints_is_found() {
     // What the next one names is the digest.
     check("UPDATE checkpoint SET at = at + 1 WHERE number = 1", &["checkpoint-order", "checkpoint-signature"]);
     check("UPDATE checkpoint SET root = zeroblob(32) WHERE number = 2", &["checkpoint-root", "checkpoint-signature"]);
-    check("UPDATE checkpoint SET public_key = zeroblob(32) WHERE number = 2", &["checkpoint-key", "checkpoint-signature"]);
-    check("UPDATE checkpoint SET previous = zeroblob(32) WHERE number = 2", &["checkpoint-order", "checkpoint-signature"]);
+    check(
+        "UPDATE checkpoint SET public_key = zeroblob(32) WHERE number = 2",
+        &["checkpoint-key", "checkpoint-signature"],
+    );
+    check(
+        "UPDATE checkpoint SET previous = zeroblob(32) WHERE number = 2",
+        &["checkpoint-order", "checkpoint-signature"],
+    );
     check("DELETE FROM checkpoint WHERE number = 1", &["checkpoint-missing"]);
     check(
         "UPDATE sealed_head SET head = zeroblob(32) WHERE checkpoint = 1 AND account = $0",
@@ -316,8 +334,20 @@ fn one_operation_can_be_verified_by_itself() {
     assert_eq!((verdict.sound, codes.as_slice()), (false, &["wrong-hash", "decision-differs"][..]));
 }
 
+struct Stopped<'a>(&'a AtomicBool);
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Pays from many threads until told to stop.
 fn under_load<T>(desk: &Desk, work: impl FnOnce() -> T) -> T {
+    under_load_as(desk, "load", work)
+}
+
+fn under_load_as<T>(desk: &Desk, who: &str, work: impl FnOnce() -> T) -> T {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for thread in 0..3 {
@@ -327,7 +357,7 @@ fn under_load<T>(desk: &Desk, work: impl FnOnce() -> T) -> T {
                     if stop.load(Ordering::Relaxed) {
                         break;
                     }
-                    let name = format!("load-{thread}-{number}");
+                    let name = format!("{who}-{thread}-{number}");
                     match number % 4 {
                         0 => {
                             let hold = pay(desk, &name, &name, 3, &[0, 1], PayKind::Hold).unwrap();
@@ -336,7 +366,12 @@ fn under_load<T>(desk: &Desk, work: impl FnOnce() -> T) -> T {
                         }
                         1 => {
                             let target = desk.target_of_code(SITE, &serde_json::from_value(json!(code(2))).unwrap());
-                            let command = Load { target, amount: bank::usd().parse("0.02").unwrap(), balance_max: None, reason: None };
+                            let command = Load {
+                                target,
+                                amount: bank::usd().parse("0.02").unwrap(),
+                                balance_max: None,
+                                reason: None,
+                            };
                             let doing = Doing { site: SITE, operation: &name, actor: None, now: NOW };
                             desk.operate(&doing, &command, &json!(name)).unwrap();
                         }
@@ -346,9 +381,9 @@ fn under_load<T>(desk: &Desk, work: impl FnOnce() -> T) -> T {
                 }
             });
         }
-        let done = work();
-        stop.store(true, Ordering::Relaxed);
-        done
+        // Also where the work panics, or nobody would stop.
+        let _stopped = Stopped(&stop);
+        work()
     })
 }
 
@@ -407,4 +442,60 @@ fn a_backup_that_is_not_sound_is_not_restored_and_nothing_is_overwritten() {
     assert_eq!(missing.code(), "backup-unusable");
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["ledger.db"]);
+}
+
+/// An address on the shared server, with a schema that is not there yet.
+fn server() -> Address {
+    let (url, schema) = Cluster::start().fresh_schema();
+    Address::parse(&format!("{url}?schema={schema}")).unwrap()
+}
+
+fn everything(store: &dyn Store) -> (Vec<Numbered>, Vec<Account>, Vec<Checkpoint>) {
+    let accounts = AccountFilter { limit: 1000, ..AccountFilter::default() };
+    (store.operations(0, 1000).unwrap(), store.accounts(&accounts).unwrap(), store.checkpoints().unwrap())
+}
+
+#[test]
+fn a_ledger_goes_to_postgresql_and_back_and_stays_the_same() {
+    let (folder, path) = copy();
+    let address = server();
+    let report = restore(&path, &address, &mut |_| {}).unwrap();
+    assert!(report.sound && report.operations == 7);
+    let there = address.open(false).unwrap();
+    assert_eq!(everything(&*there), everything(&*open(&path)));
+    // Not twice, and not over another one.
+    let again = restore(&path, &address, &mut |_| {}).unwrap_err();
+    assert!(again.to_string().contains("not empty"), "{again}");
+    let backup = folder.path().join("backup.db");
+    there.backup(&backup).unwrap();
+    let place = folder.path().join("back.db");
+    restore(&backup, &Address::Sqlite(place.clone()), &mut |_| {}).unwrap();
+    let back = desk(&place);
+    assert_eq!(everything(back.store()), everything(&*there));
+    let report = verify(&back, &VerifyOptions::default());
+    assert!(report.sound && report.decisions.same == 4, "{:#?}", report.findings);
+    pay(&back, "after", "after", 1, &[5], PayKind::Redeem);
+    assert!(back.checkpoint(NOW).unwrap().is_some() && verify(&back, &VerifyOptions::default()).sound);
+}
+
+#[test]
+fn what_others_commit_to_postgresql_meanwhile_is_not_reported() {
+    let (_folder, path) = copy();
+    let address = server();
+    restore(&path, &address, &mut |_| {}).unwrap();
+    // Two processes, as it were: numbers of operations are not in the order of commits.
+    let (one, other) =
+        (bank::desk(address.open(false).unwrap(), SEED, 101), bank::desk(address.open(false).unwrap(), SEED, 102));
+    under_load(&one, || {
+        under_load_as(&other, "other", || {
+            for round in 0..6 {
+                let decisions = Decisions::Sample(20);
+                let report = verify(&other, &VerifyOptions { decisions, ..VerifyOptions::default() });
+                assert!(report.sound, "{round}: {:#?}", report.findings);
+                other.checkpoint(NOW).unwrap();
+            }
+        });
+    });
+    let report = verify(&one, &VerifyOptions::default());
+    assert!(report.sound && report.operations > 50, "{report:#?}");
 }

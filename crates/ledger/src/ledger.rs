@@ -391,14 +391,12 @@ impl Ledger {
         match plan.plan(&facts) {
             Ok(changes) => self.commit(lane, guard, changes, builds_on),
             Err(Stop::Stale) => Ok(Attempt::Conflict),
+            // What it is said of may never come to be, and is not seen whole: look again once it is known.
+            Err(_) if built_on => Ok(Attempt::Doubted),
             // A commit would be refused by its guards; an answer has none.
-            Err(Stop::Refused(_) | Stop::Store(_)) if !at_once && !built_on && !self.is_as_read(&want, &facts.found)? => {
-                Ok(Attempt::Again)
-            }
+            Err(_) if !at_once && !self.is_as_read(&want, &facts.found)? => Ok(Attempt::Again),
             Err(Stop::Store(error)) => Err(LedgerError::Store(error)),
             Err(Stop::Failed(error)) => Err(LedgerError::Failed(error)),
-            // What it was refused for may never come to be: look again once it is known.
-            Err(Stop::Refused(_)) if built_on => Ok(Attempt::Doubted),
             Err(Stop::Refused(refused)) => self.refuse(request, lane, guard, refused, now),
         }
     }

@@ -59,6 +59,13 @@ impl Default for SqliteOptions {
     }
 }
 
+impl SqliteOptions {
+    /// SQLite counts milliseconds in 31 bits.
+    fn busy_timeout(&self) -> Duration {
+        Duration::from_millis(u64::from(self.busy_timeout_ms.min(i32::MAX as u32)))
+    }
+}
+
 /// Whether commits wait for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Synchronous {
@@ -133,7 +140,7 @@ impl SqliteStore {
             // erased is gone from every answer already.
             let _ = connection.busy_timeout(Duration::ZERO);
             let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-            let _ = connection.busy_timeout(Duration::from_millis(u64::from(self.options.busy_timeout_ms)));
+            let _ = connection.busy_timeout(self.options.busy_timeout());
         }
     }
 

@@ -48,6 +48,19 @@ enum Chore {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Kill a process under load, cut the power, let disks fail and take backups meanwhile, for about a quarter of an hour:
+    /// what an acknowledged operation survives. Dev build, as the tests that do it briefly.
+    Survival {
+        /// How often a process is killed.
+        #[arg(long, default_value_t = 200)]
+        cycles: u64,
+        /// How many images of a disk after a power cut are opened, at least.
+        #[arg(long, default_value_t = 10_000)]
+        images: u64,
+        /// First seed.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Measure calls, start and throughput; release build.
     Bench {
         /// Passed on to the benchmark.
@@ -94,6 +107,13 @@ fn run(chore: Chore) -> Result<()> {
             let (count, seed) = (count.to_string(), seed.to_string());
             let binary = ["run", "--release", "--package", "giftcard-tests", "--bin", "differential", "--"];
             cargo(binary.into_iter().chain([count.as_str(), seed.as_str()]))
+        }
+        Chore::Survival { cycles, images, seed } => {
+            prepare()?;
+            let [cycles, images, seed] = [cycles, images, seed].map(|number| number.to_string());
+            let binary = ["run", "--package", "giftcard-tests", "--bin", "survival", "--"];
+            let arguments = ["--cycles", &cycles, "--images", &images, "--seed", &seed];
+            cargo(binary.into_iter().chain(arguments))
         }
         Chore::Bench { arguments } => {
             prepare()?;

@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use giftcard_ledger::sqlite::Synchronous;
+use giftcard_tests::survival::backup;
 use giftcard_tests::survival::failing::{self, Case};
 use giftcard_tests::survival::full::{self, Filled};
 use giftcard_tests::survival::killing::{self, Killing};
 use giftcard_tests::survival::power::{self, Recipe, Tally};
 use giftcard_tests::survival::tape::{Fault, Trap};
-use giftcard_tests::survival::backup;
 
 const USAGE: &str = "usage: survival [--cycles N] [--images N] [--seed N]";
 
@@ -127,8 +127,7 @@ fn cut(images: usize, seed: u64) -> Result<()> {
     );
     tally.add(killed);
     ensure!(tally.faults.is_empty(), "{}", tally.faults.join("\n"));
-    let recipe =
-        Recipe { seed, synchronous: Synchronous::Off, shoppers: 8, rounds: 30, disturbed: true, trap: None };
+    let recipe = Recipe { seed, synchronous: Synchronous::Off, shoppers: 8, rounds: 30, disturbed: true, trap: None };
     let control = power::cut_power(&power::record(recipe)?, 0, 200, true)?;
     println!("power cut, control without syncs: {} of {} images lost operations", control.lost.0, control.images);
     ensure!(control.lost.0 > 0, "the control without syncs was not caught");

@@ -104,7 +104,7 @@ impl Drop for Stop<'_> {
 impl Load {
     fn shop(&self, mut shopper: Shopper) {
         while !self.stop.load(Ordering::Relaxed) {
-            let (key, action, now) = shopper.next();
+            let (key, action, now) = shopper.wish();
             let reply = self.ask(&key, &action, now);
             shopper.hears(&key, &action, &reply);
         }

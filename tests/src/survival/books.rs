@@ -174,7 +174,12 @@ fn link(id: Id, entry: &Entry, digest: &Hash32, key: &str, sums: &mut Sums, audi
         format!("`{key}` adds entry {number} to {id} after entry {}", before.number)
     });
     audit.expect(balance.get() == before.balance + entry.amount.get(), || {
-        format!("`{key}` leaves {} on {id}, which had {} and gets {}", balance.get(), before.balance, entry.amount.get())
+        format!(
+            "`{key}` leaves {} on {id}, which had {} and gets {}",
+            balance.get(),
+            before.balance,
+            entry.amount.get()
+        )
     });
     audit.expect(held.get() == before.held + held_change.get() && held >= Minor::ZERO && held <= balance, || {
         format!("`{key}` leaves {} of {} held on {id}, which had {}", held.get(), balance.get(), before.held)
@@ -231,9 +236,10 @@ fn compare_accounts(store: &dyn Store, sums: &Sums, audit: &mut Audit) -> StoreR
             after = Some(account.id);
             count += 1;
             let stored = (account.version, account.balance.get(), account.held.get(), account.status, account.head);
-            let same = sums.chains.get(&account.id).is_some_and(|chain| {
-                stored == (chain.number, chain.balance, chain.held, chain.status, chain.head)
-            });
+            let same = sums
+                .chains
+                .get(&account.id)
+                .is_some_and(|chain| stored == (chain.number, chain.balance, chain.held, chain.status, chain.head));
             audit.expect(same, || format!("account {} is not what its entries say", account.id));
         }
         if page.len() < PAGE {
@@ -249,7 +255,8 @@ fn compare_accounts(store: &dyn Store, sums: &Sums, audit: &mut Audit) -> StoreR
 fn compare_sums(store: &dyn Store, sums: &Sums, audit: &mut Audit) -> StoreResult<()> {
     let stored = store.counter_sums()?.into_iter().map(|sum| ((sum.counter, sum.currency), sum.amount_minor));
     let stored: BTreeMap<_, _> = stored.filter(|(_, sum)| *sum != 0).collect();
-    let own: BTreeMap<_, _> = sums.counters.iter().map(|(key, sum)| (*key, *sum)).filter(|(_, sum)| *sum != 0).collect();
+    let own: BTreeMap<_, _> =
+        sums.counters.iter().map(|(key, sum)| (*key, *sum)).filter(|(_, sum)| *sum != 0).collect();
     audit.expect(stored == own, || format!("the counters are {stored:?}, and the entries sum to {own:?}"));
     let mut currencies: BTreeMap<Currency, i128> = BTreeMap::new();
     for ((_, currency), sum) in stored {
@@ -267,7 +274,8 @@ fn compare_sums(store: &dyn Store, sums: &Sums, audit: &mut Audit) -> StoreResul
 
 /// What accounts hold, what the documents of open holds say, and what is looked up by end must be one.
 fn compare_holds(store: &dyn Store, audit: &mut Audit) -> StoreResult<()> {
-    let (mut lines, mut held): (BTreeSet<(i64, i64, i64)>, HashMap<Id, i64>) = Default::default();
+    let mut lines: BTreeSet<(i64, i64, i64)> = BTreeSet::new();
+    let mut held: HashMap<Id, i64> = HashMap::new();
     each_record(store, RecordKind::Hold, "", |id, body| {
         let hold: HoldRecord = read_record(body)?;
         let Ok(number) = id.parse::<Id>() else {
@@ -318,7 +326,8 @@ fn compare_orders(store: &dyn Store, site: &str, sums: &Sums, audit: &mut Audit)
         audit.expect(entries == tenders, || format!("order `{id}` says {tenders:?} paid, and the entries {entries:?}"));
         let returned: i64 = order.tenders.iter().map(|tender| tender.taken_returned).sum();
         let booked = sums.returned.get(&key).copied().unwrap_or(0);
-        audit.expect(returned == booked, || format!("order `{id}` says {returned} went back, and the entries {booked}"));
+        audit
+            .expect(returned == booked, || format!("order `{id}` says {returned} went back, and the entries {booked}"));
         Ok(())
     })?;
     let expected = sums.paid.keys().filter(|(of, _)| of == site).count();

@@ -109,7 +109,10 @@ impl Action {
     pub fn perform(&self, desk: &Desk, key: &str, now: InstantMs) -> Reply {
         let doing = Doing { site: SITE, operation: key, actor: None, now };
         let answer = match self {
-            Self::Issue { from, count, value } => issue(desk, &doing, *from, *count, *value),
+            Self::Issue { from, count, value } => {
+                let command = cards(desk, now, *from, *count, *value);
+                desk.operate(&doing, &command, &serde_json::json!([from, count, value]))
+            }
             Self::Redeem { total, cards } => desk.pay(&pay(key, *total, cards), PayKind::Redeem, now),
             Self::Hold { total, cards } => desk.pay(&pay(key, *total, cards), PayKind::Hold, now),
             Self::Capture { hold, amount, .. } => {
@@ -159,16 +162,10 @@ fn pay(key: &str, total: i64, cards: &[(usize, Option<i64>)]) -> giftcard::input
     serde_json::from_value(input).expect("INVARIANT: a payment")
 }
 
-fn issue(
-    desk: &Desk,
-    doing: &Doing<'_>,
-    from: usize,
-    count: usize,
-    value: i64,
-) -> Result<giftcard_ledger::Answer, DeskError> {
+fn cards(desk: &Desk, now: InstantMs, from: usize, count: usize, value: i64) -> IssueCards {
     let secrets = desk.secrets();
     let card = |number: usize| NewCard {
-        id: desk.ledger().new_id(doing.now),
+        id: desk.ledger().new_id(now),
         currency: usd(),
         programme: "manual".to_string(),
         customer: None,
@@ -178,15 +175,14 @@ fn issue(
         expires_on: None,
         bought_by: None,
         code: NewCode::Made {
-            id: desk.ledger().new_id(doing.now),
+            id: desk.ledger().new_id(now),
             lookups: secrets.lookups(SITE, &code(number)),
             hint: None,
             sealed: None,
         },
     };
     let cards = (from..from + count).map(card).collect();
-    let command = IssueCards { cards, reason: None, configuration: None, records: Vec::new() };
-    desk.operate(doing, &command, &serde_json::json!([from, count, value]))
+    IssueCards { cards, reason: None, configuration: None, records: Vec::new() }
 }
 
 /// What was sent under a key, and what came back.

@@ -99,7 +99,7 @@ pub fn fill(folder: &Path) -> Result<String> {
     client.hears(ISSUE, &issue().perform(&desk, ISSUE, bank::NOW), 0);
     let mut shopper = Shopper::new("s".to_string(), 1, bank::NOW);
     let mut ask = |client: &mut Client| {
-        let (key, action, now) = shopper.next();
+        let (key, action, now) = shopper.wish();
         client.sends(&key, &action, now, 0);
         let reply = action.perform(&desk, &key, now);
         client.hears(&key, &reply, 0);

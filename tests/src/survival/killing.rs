@@ -109,7 +109,7 @@ pub fn work(path: &Path, cycle: u64, seed: u64, shoppers: u64) -> Result<()> {
     let shop = |place: u64| -> Result<()> {
         let mut shopper = Shopper::new(format!("c{cycle}-s{place}"), seed ^ (cycle * 1000 + place), begin);
         while Instant::now() < end {
-            let (key, action, now) = shopper.next();
+            let (key, action, now) = shopper.wish();
             let reply = ask(&desk, key.clone(), &action, now)?;
             shopper.hears(&key, &action, &reply);
         }
@@ -208,7 +208,9 @@ impl Killing {
             let moment = match random.within(1, 10) {
                 1..=2 => Moment::WhileOpening(Duration::from_micros(random.within(0, 30_000).unsigned_abs())),
                 3 => Moment::AtAnswer(usize::try_from(random.within(1, 200)).unwrap_or(1)),
-                _ => Moment::UnderLoad(Duration::from_micros((random.within(0, self.longest_ms * 1000)).unsigned_abs())),
+                _ => {
+                    Moment::UnderLoad(Duration::from_micros((random.within(0, self.longest_ms * 1000)).unsigned_abs()))
+                }
             };
             let acknowledged = self.kill_one(path, cycle, &moment, &mut client).with_context(within)?;
             killed.kills += 1;

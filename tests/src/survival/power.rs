@@ -153,7 +153,7 @@ impl Scene {
     fn round_beside(&mut self, desk: &Desk, else_done: impl FnOnce()) -> Vec<Reply> {
         let mut shoppers = std::mem::take(&mut self.shoppers);
         let ask = |shopper: &mut Shopper| {
-            let (key, action, now) = shopper.next();
+            let (key, action, now) = shopper.wish();
             let reply = self.ask(desk, &key, &action, now);
             shopper.hears(&key, &action, &reply);
             reply
@@ -377,10 +377,15 @@ pub fn cut_power(recording: &Recording, from: usize, images: usize, strict: bool
 /// Where the test itself cannot go on.
 pub fn kill_and_cut_power(recording: &Recording, kills: usize, images: usize) -> Result<Tally> {
     let mut random = Random::new(recording.seed ^ 0x0dead);
-    let syncs: Vec<usize> = recording.events.iter().enumerate().filter_map(|(place, event)| match event {
-        Event::Synced { .. } => Some(place),
-        _ => None,
-    }).collect();
+    let syncs: Vec<usize> = recording
+        .events
+        .iter()
+        .enumerate()
+        .filter_map(|(place, event)| match event {
+            Event::Synced { .. } => Some(place),
+            _ => None,
+        })
+        .collect();
     let mut tally = Tally::default();
     for _ in 0..kills {
         let at = random.one(&syncs);

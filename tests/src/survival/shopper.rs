@@ -10,7 +10,7 @@ use crate::random::Random;
 pub const CARDS: usize = 24;
 
 /// What each of them is issued with, in cents: more than all shoppers can spend.
-pub const CARD_VALUE: i64 = 1_000_000_000_00;
+pub const CARD_VALUE: i64 = 100_000_000_000;
 
 /// The key of the operation that issues them.
 pub const ISSUE: &str = "issue";
@@ -45,7 +45,7 @@ impl Shopper {
     }
 
     /// What it asks for next, under which key and at which moment.
-    pub fn next(&mut self) -> (String, Action, InstantMs) {
+    pub fn wish(&mut self) -> (String, Action, InstantMs) {
         self.count += 1;
         self.now += 1;
         (format!("{}-{}", self.name, self.count), self.choose(), self.now)

@@ -1,33 +1,35 @@
 //! Orders paid with cards and store credit: quote, hold, redeem, capture, void. The rules run outside any transaction; what
 //! they read must still hold when it is committed. Must not know how a share is decided.
 
+mod entry;
+mod outcome;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use giftcard_engine::card::CardSnapshot;
 use giftcard_engine::moment::InstantMs;
-use giftcard_engine::programme::MANUAL;
-use giftcard_engine::quote::{CARD_NOT_USABLE, CardOutcome, CardShare};
+use giftcard_engine::quote::CardShare;
 use giftcard_engine::{Currency, Minor, QuoteError, QuoteRequest};
-use giftcard_host::Quoted;
 use giftcard_ledger::draft::{Draft, Unsound};
-use giftcard_ledger::model::{Account, AccountKind, Operation, OperationKind, OrderRecord};
+use giftcard_ledger::model::{Operation, OperationKind, OrderRecord};
 use giftcard_ledger::operations::{
-    Capture, OrderShares, Target, Tendered, Void, hold_key, order_key, plan_hold, plan_redemption, release_open_hold,
+    Capture, OrderShares, Tendered, Void, hold_key, order_key, plan_hold, plan_redemption, release_open_hold,
 };
 use giftcard_ledger::store::{Changes, Found, Personal, Want};
 use giftcard_ledger::{Answer, Facts, Plan, Refused, Request, Stop};
 use serde::Serialize;
 
+use self::entry::{Entry, check_repeated, entry_of, snapshot, target_of_code};
+use self::outcome::Outcome;
 use super::configuration::{Configuration, ProgrammeFacts, SiteFacts};
 use super::decision::{self, Decided};
 use super::{Desk, DeskError, Doing, MAIN_SITE};
 use crate::input::{
-    Amount, CaptureInput, CardCode, EntryInput, ExpectInput, InputError, InputErrorKind, OrderInput, PayInput, order_facts,
-    setup_limits,
+    CaptureInput, ExpectInput, InputError, InputErrorKind, OrderInput, PayInput, order_facts, setup_limits,
 };
-use crate::output::{CardOutcomeOutput, CardOutput, QuoteOutput};
+use crate::output::QuoteOutput;
 
 /// Milliseconds of a minute.
 const MINUTE_MS: i64 = 60_000;
@@ -136,17 +138,6 @@ impl Desk {
         let known = record.filter(|record| record.site == site).and_then(|record| Currency::iso(&record.currency));
         known.ok_or_else(|| Refused::mistake("hold-not-found", format!("the site has no hold `{hold}`")).into())
     }
-}
-
-/// What a shopper entered.
-struct Entry<'a> {
-    target: Target,
-    /// As entered, where it was entered by code.
-    code: Option<&'a CardCode>,
-    /// How answers call it: the entry's place, for one that is not found.
-    place: usize,
-    use_at_most: Option<crate::input::PositiveAmount>,
-    is_exact: bool,
 }
 
 /// A hold or redemption under way.
@@ -465,89 +456,6 @@ impl Plan for Payment<'_> {
     }
 }
 
-/// A decision on what was found.
-struct Outcome {
-    request: QuoteRequest,
-    quoted: Quoted,
-    /// For each entry: its card in the request, if it was found.
-    entries: Vec<Option<usize>>,
-    context: Arc<giftcard_ledger::store::Context>,
-    accounts: std::collections::HashMap<giftcard_ledger::model::Id, Account>,
-}
-
-impl Outcome {
-    /// The quote in words, every entry in its place.
-    fn output(&self, payment: &Payment<'_>, explain: bool) -> QuoteOutput {
-        let mut output = QuoteOutput::of(&self.request, self.quoted.clone(), explain);
-        let mut known = std::mem::take(&mut output.cards).into_iter();
-        let cards = payment.entries.iter().zip(&self.entries).filter_map(|(entry, place)| match place {
-            Some(_) => known.next(),
-            None => Some(unknown(entry, payment.currency)),
-        });
-        output.cards = cards.collect();
-        output
-    }
-
-    /// Entries that do not pay because they may not.
-    fn refused(&self, payment: &Payment<'_>) -> Vec<giftcard_ledger::operations::RefusedEntry> {
-        let refused = |card: CardOutput| {
-            Some(giftcard_ledger::operations::RefusedEntry {
-                id: card.id,
-                code: card.code?,
-                message: card.message.unwrap_or_default(),
-                public_code: card.public_code.unwrap_or_default(),
-                public_message: card.public_message.unwrap_or_default(),
-            })
-        };
-        let shares = &self.quoted.quote.shares;
-        let any = shares.iter().any(|share| matches!(share.outcome, CardOutcome::Refused(_)));
-        if !any && self.entries.iter().all(Option::is_some) {
-            return Vec::new();
-        }
-        self.output(payment, false).cards.into_iter().filter_map(refused).collect()
-    }
-
-    /// How the decision differs from what was shown.
-    fn difference(&self, expect: &ExpectInput, currency: Currency) -> Option<String> {
-        let quote = &self.quoted.quote;
-        let differs = |shown: &Amount, now: Minor, what: &str| match currency.parse(&shown.0) {
-            Ok(shown) if shown == now => None,
-            _ => Some(format!("{what} is {} now, not {} {currency} as it was shown", currency.format(now), shown.0)),
-        };
-        let applied = expect.applied.as_ref().and_then(|shown| differs(shown, quote.applied, "what the cards pay"));
-        let due = expect.due.as_ref().and_then(|shown| differs(shown, quote.due, "what is left to pay"));
-        let cards = expect.cards.as_ref().and_then(|shown| {
-            if shown.len() != self.entries.len() {
-                return Some(format!("{} cards were shown, {} are entered", shown.len(), self.entries.len()));
-            }
-            shown.iter().zip(&self.entries).enumerate().find_map(|(index, (shown, place))| {
-                let share = place.and_then(|card| quote.shares.iter().find(|share| share.card == card));
-                let now = share.map_or(Minor::ZERO, |share| share.applied);
-                differs(shown, now, &format!("what cards[{index}] pays"))
-            })
-        });
-        applied.or(due).or(cards)
-    }
-
-    /// Why one card does not pay its exact amount.
-    fn exact_refusal(
-        &self,
-        payment: &Payment<'_>,
-        wanted: Minor,
-        refuse: &dyn Fn(&str, String) -> Refused,
-    ) -> Refused {
-        let output = self.output(payment, false);
-        match output.cards.into_iter().next() {
-            Some(CardOutput { code: Some(code), message, .. }) => refuse(&code, message.unwrap_or_default()),
-            _ => {
-                let (wanted, has) = (payment.currency.format(wanted), payment.currency.format(self.quoted.quote.applied));
-                let message = format!("exactly {wanted} is asked of the card, but it can pay {has} of this order");
-                refuse("insufficient-funds", message)
-            }
-        }
-    }
-}
-
 pub(super) fn widen(stop: Stop<Infallible>) -> Stop<DeskError> {
     match stop {
         Stop::Refused(refused) => Stop::Refused(refused),
@@ -557,111 +465,12 @@ pub(super) fn widen(stop: Stop<Infallible>) -> Stop<DeskError> {
     }
 }
 
-fn target_of_code(desk: &Desk, sites: &[String], code: &CardCode) -> Target {
-    let secrets = desk.secrets();
-    Target::Code(sites.iter().map(|site| secrets.lookups(site, code.reveal())).collect())
-}
-
-fn entry_of<'a>(
-    desk: &Desk,
-    sites: &[String],
-    currency: Currency,
-    entry: &'a EntryInput,
-    place: usize,
-) -> Result<Entry<'a>, DeskError> {
-    let path = |field: &str| format!("cards[{place}].{field}");
-    let target = match (&entry.code, &entry.id, &entry.credit_of) {
-        (Some(code), None, None) => target_of_code(desk, sites, code),
-        (None, Some(id), None) => desk.target_of_id(id, &path("id"))?,
-        (None, None, Some(customer)) => Target::Credit { customer: customer.to_string(), currency },
-        _ => {
-            let problem = "must have exactly one of `code`, `id` and `credit_of`";
-            return Err(DeskError::input(InputErrorKind::Inconsistent, &format!("cards[{place}]"), problem));
-        }
-    };
-    if entry.amount.is_some() && entry.use_at_most.is_some() {
-        let problem = "stands beside `use_at_most`; give one of the two";
-        return Err(DeskError::input(InputErrorKind::Inconsistent, &path("amount"), problem));
-    }
-    let limit = entry.amount.as_ref().or(entry.use_at_most.as_ref());
-    if let Some(limit) = limit {
-        let field = if entry.amount.is_some() { "amount" } else { "use_at_most" };
-        let amount = limit.amount(currency).map_err(|error| error.under(&path(field)))?;
-        if amount.is_zero() {
-            let problem = "is nothing; leave out a card that must not pay";
-            return Err(DeskError::input(InputErrorKind::InvalidAmount, &path(field), problem));
-        }
-    }
-    Ok(Entry { target, code: entry.code.as_ref(), place, use_at_most: limit.cloned(), is_exact: entry.amount.is_some() })
-}
-
-/// An account as the rules see it.
-fn snapshot(account: &Account, entry: &Entry<'_>, currency: Currency) -> Result<CardSnapshot, DeskError> {
-    let id = account.id.to_string();
-    let limit = entry.use_at_most.as_ref().map(|limit| limit.amount(currency)).transpose()?;
-    Ok(CardSnapshot {
-        // Two entries of one account are one card, whether it was entered by code or by id.
-        code: Some(id.clone()),
-        id,
-        site: account.site.clone(),
-        programme: match account.kind {
-            AccountKind::Card => account.programme.clone(),
-            AccountKind::Credit => MANUAL.to_string(),
-        },
-        currency: account.currency,
-        status: account.status,
-        balance: account.balance,
-        held: account.held,
-        initial: account.initial,
-        issued_at: account.issued_at,
-        expires_at: account.expires_at,
-        expires_on: account.expires_on.as_deref().and_then(|day| day.parse().ok()),
-        use_at_most: limit,
-        attributes: Vec::new(),
-    })
-}
-
-fn check_repeated(cards: &[CardSnapshot], entries: &[Option<usize>]) -> Result<(), DeskError> {
-    for (index, card) in cards.iter().enumerate() {
-        let earlier = cards[..index].iter().position(|other| other.id == card.id);
-        if earlier.is_some_and(|earlier| cards[earlier].use_at_most != card.use_at_most) {
-            let place = entries.iter().position(|entry| *entry == Some(index)).unwrap_or(index);
-            let problem = "is the same card as an earlier entry, with another limit";
-            return Err(DeskError::input(InputErrorKind::Inconsistent, &format!("cards[{place}].use_at_most"), problem));
-        }
-    }
-    Ok(())
-}
-
 /// The programmes of the cards that the site knows, each once, in a fixed order.
 fn programmes_of<'a>(site: &'a SiteFacts, cards: &[CardSnapshot]) -> Vec<&'a Arc<ProgrammeFacts>> {
     let known = cards.iter().filter_map(|card| site.programme(&card.site, &card.programme));
     let by_name: BTreeMap<_, _> =
         known.map(|programme| ((&programme.record.key.site, &programme.record.key.id), programme)).collect();
     by_name.into_values().collect()
-}
-
-/// An entry that nothing was found for.
-fn unknown(entry: &Entry<'_>, currency: Currency) -> CardOutput {
-    let nothing = || Amount::of(Minor::ZERO, currency);
-    CardOutput {
-        id: format!("card-{}", entry.place + 1),
-        outcome: CardOutcomeOutput::Refused,
-        repeats: None,
-        code: Some("card-not-found".to_string()),
-        public_code: Some(CARD_NOT_USABLE.to_string()),
-        message: Some("there is no such card at the site".to_string()),
-        public_message: Some(crate::output::PUBLIC_MESSAGE.to_string()),
-        by: None,
-        arguments: None,
-        applied: nothing(),
-        taken: nothing(),
-        left: nothing(),
-        currency: currency.to_string(),
-        left_here: None,
-        not_spendable_here: false,
-        rate: None,
-    }
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

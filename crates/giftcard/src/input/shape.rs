@@ -109,7 +109,7 @@ pub struct OrderInput {
     pub currency: CurrencyCode,
     /// What the order costs after all discounts, with shipping and tax, before any card.
     pub total: Amount,
-    /// Paid already by other means; nothing if left out.
+    /// Paid already: by other means, and by cards in earlier payments for the order; nothing if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paid: Option<Amount>,
     /// Sums by part, for an order without lines. With lines they are worked out, and must agree where given.

@@ -39,8 +39,8 @@ const WAL_BYTES_LEFT: i64 = 64 << 20;
 /// Statements a connection keeps prepared.
 const STATEMENTS: usize = 128;
 
-/// How long opening waits for others before it leaves the write-ahead log to them, in milliseconds.
-const CHECKPOINT_PATIENCE_MS: u64 = 500;
+/// How long opening waits for others before it leaves the write-ahead log to them.
+const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(500);
 
 /// One at a time: a file that is made is closed before SQLite opens it, and closing takes away every lock that this
 /// process has on it.
@@ -270,7 +270,7 @@ fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection, Trouble> 
         None => Connection::open_with_flags(path, flags)?,
         Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str())?,
     };
-    connection.busy_timeout(Duration::from_millis(u64::from(options.busy_timeout_ms)))?;
+    connection.busy_timeout(options.busy_timeout())?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     set(&connection, "trusted_schema", 0)?;
     set(&connection, "cell_size_check", 1)?;
@@ -298,7 +298,7 @@ fn header(connection: &Connection) -> Result<Header, Trouble> {
 
 /// Switching a new file is not something that SQLite waits with: two processes may do it at the same time.
 fn use_write_ahead_log(connection: &Connection, options: &SqliteOptions) -> Result<(), Trouble> {
-    patiently(u64::from(options.busy_timeout_ms), || {
+    patiently(options.busy_timeout(), || {
         let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
         if mode == "wal" {
             return Ok(());
@@ -356,13 +356,13 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
 /// never synced, and nothing of that may be answered before it is durable. Where others keep using the log, it was not
 /// left behind, and is theirs.
 fn take_over_log(connection: &Connection, options: &SqliteOptions) -> Result<(), Trouble> {
-    let patience = CHECKPOINT_PATIENCE_MS.min(u64::from(options.busy_timeout_ms));
-    connection.busy_timeout(Duration::from_millis(patience))?;
+    let patience = CHECKPOINT_PATIENCE.min(options.busy_timeout());
+    connection.busy_timeout(patience)?;
     let taken = patiently(patience, || {
         let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?;
         if busy { Err(busy_log()) } else { Ok(()) }
     });
-    connection.busy_timeout(Duration::from_millis(u64::from(options.busy_timeout_ms)))?;
+    connection.busy_timeout(options.busy_timeout())?;
     match taken {
         Err(trouble) if trouble.is_busy() => Ok(()),
         taken => taken,
@@ -373,13 +373,13 @@ fn busy_log() -> Trouble {
     Trouble::Sqlite(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None))
 }
 
-/// Tries until it works or `patience_ms` are over, as long as only others are in the way.
-fn patiently(patience_ms: u64, mut attempt: impl FnMut() -> Result<(), Trouble>) -> Result<(), Trouble> {
+/// Tries until it works or patience is over, as long as only others are in the way.
+fn patiently(patience: Duration, mut attempt: impl FnMut() -> Result<(), Trouble>) -> Result<(), Trouble> {
     const PAUSE: Duration = Duration::from_millis(10);
     let begun = Instant::now();
     loop {
         match attempt() {
-            Err(trouble) if trouble.is_busy() && begun.elapsed() < Duration::from_millis(patience_ms) => {}
+            Err(trouble) if trouble.is_busy() && begun.elapsed() < patience => {}
             answer => return answer,
         }
         std::thread::sleep(PAUSE);

@@ -1,7 +1,8 @@
 -- Schema 1 of a ledger. Never edited once released: a change is a new file.
 --
 -- Amounts are minor units of the currency beside them; instants are milliseconds since 1970 in UTC. Texts compare by
--- their bytes. What every commit changes in a row is in no index, so that it stays on its page.
+-- their bytes. What every commit changes in a row is in no index, so that it stays on its page. Constraints are few and
+-- about money: PostgreSQL reads each of them anew for every statement.
 
 -- Moves with every change of a site or a programme.
 CREATE TABLE configuration (
@@ -12,26 +13,28 @@ CREATE TABLE configuration (
 INSERT INTO configuration (version) VALUES (0);
 
 CREATE TABLE account (
-    id bigint PRIMARY KEY CHECK (id >= 0),
-    version bigint NOT NULL CHECK (version >= 0),
-    balance bigint NOT NULL CHECK (balance BETWEEN 0 AND 9007199254740991),
-    held bigint NOT NULL CHECK (held BETWEEN 0 AND balance),
+    id bigint PRIMARY KEY,
+    version bigint NOT NULL,
+    balance bigint NOT NULL,
+    held bigint NOT NULL,
     next_hold_end bigint,
-    initial bigint NOT NULL CHECK (initial BETWEEN 0 AND 9007199254740991),
+    initial bigint NOT NULL,
     issued_at bigint NOT NULL,
     expires_at bigint,
     replaced_by bigint,
-    kind smallint NOT NULL CHECK (kind IN (0, 1)),
-    status smallint NOT NULL CHECK (status BETWEEN 0 AND 3),
-    exponent smallint NOT NULL CHECK (exponent BETWEEN 0 AND 4),
-    head bytea NOT NULL CHECK (octet_length(head) = 32),
+    kind smallint NOT NULL,
+    status smallint NOT NULL,
+    exponent smallint NOT NULL,
+    head bytea NOT NULL,
     currency text COLLATE "C" NOT NULL,
     expires_on text COLLATE "C",
     site text COLLATE "C" NOT NULL,
     programme text COLLATE "C" NOT NULL,
     customer text COLLATE "C",
     bought_by text COLLATE "C",
-    hint text COLLATE "C"
+    hint text COLLATE "C",
+    CONSTRAINT account_is_in_bounds
+        CHECK (held >= 0 AND held <= balance AND balance <= 9007199254740991 AND id >= 0 AND version >= 0)
 ) WITH (fillfactor = 75);
 
 CREATE INDEX account_programme ON account (site, programme, id);
@@ -48,19 +51,20 @@ CREATE SEQUENCE operation_sequence AS bigint;
 -- and has no number: in one table, so that one index decides between a refusal and an operation of the same key.
 CREATE TABLE operation (
     sequence bigint UNIQUE,
-    id bytea PRIMARY KEY CHECK (octet_length(id) = 16),
+    id bytea PRIMARY KEY,
     kind smallint,
     at bigint NOT NULL,
     site text COLLATE "C" NOT NULL,
     key text COLLATE "C" NOT NULL,
-    request_hash bytea NOT NULL CHECK (octet_length(request_hash) = 32),
+    request_hash bytea NOT NULL,
     for_order text COLLATE "C",
     actor text COLLATE "C",
-    personal bytea CHECK (octet_length(personal) = 16),
+    personal bytea,
     answer text COLLATE "C" NOT NULL,
     decision text COLLATE "C",
     until bigint,
-    CHECK ((until IS NULL) = (sequence IS NOT NULL) AND (until IS NULL) = (kind IS NOT NULL))
+    CONSTRAINT operation_or_refusal
+        CHECK ((until IS NULL) = (sequence IS NOT NULL) AND (until IS NULL) = (kind IS NOT NULL))
 );
 
 CREATE INDEX operation_at ON operation (at) WHERE until IS NULL;
@@ -70,21 +74,21 @@ CREATE INDEX operation_until ON operation (until) WHERE until IS NOT NULL;
 CREATE TABLE entry (
     operation bigint NOT NULL,
     place integer NOT NULL,
-    counter smallint CHECK (counter BETWEEN 0 AND 4),
+    counter smallint,
     currency text COLLATE "C" NOT NULL,
     exponent smallint NOT NULL,
-    amount bigint NOT NULL CHECK (amount BETWEEN -9007199254740991 AND 9007199254740991),
+    amount bigint NOT NULL,
     account bigint,
     number bigint,
-    held_change bigint CHECK (held_change BETWEEN -9007199254740991 AND 9007199254740991),
-    balance bigint CHECK (balance BETWEEN 0 AND 9007199254740991),
-    held bigint CHECK (held BETWEEN 0 AND balance),
-    status smallint CHECK (status BETWEEN 0 AND 3),
-    hash bytea CHECK (octet_length(hash) = 32),
+    held_change bigint,
+    balance bigint,
+    held bigint,
+    status smallint,
+    hash bytea,
     PRIMARY KEY (operation, place),
-    CHECK (CASE WHEN account IS NULL THEN counter IS NOT NULL
-        ELSE counter IS NULL AND number IS NOT NULL AND held_change IS NOT NULL AND balance IS NOT NULL
-            AND held IS NOT NULL AND status IS NOT NULL AND hash IS NOT NULL END)
+    CONSTRAINT entry_is_a_leg CHECK (CASE WHEN account IS NULL THEN counter IS NOT NULL
+        ELSE coalesce(counter IS NULL AND number >= 1 AND held >= 0 AND held <= balance AND held_change IS NOT NULL
+            AND status IS NOT NULL AND hash IS NOT NULL, false) END)
 );
 
 CREATE UNIQUE INDEX entry_account ON entry (account, number) WHERE account IS NOT NULL;
@@ -94,18 +98,18 @@ CREATE TABLE record (
     kind smallint NOT NULL,
     site text COLLATE "C" NOT NULL,
     id text COLLATE "C" NOT NULL,
-    version bigint NOT NULL CHECK (version >= 0),
+    version bigint NOT NULL,
     body text COLLATE "C" NOT NULL,
     PRIMARY KEY (kind, site, id)
 ) WITH (fillfactor = 80);
 
 CREATE TABLE code (
-    id bigint PRIMARY KEY CHECK (id >= 0),
-    version bigint NOT NULL CHECK (version >= 1),
-    pepper bigint NOT NULL CHECK (pepper >= 0),
+    id bigint PRIMARY KEY,
+    version bigint NOT NULL,
+    pepper bigint NOT NULL,
     account bigint,
-    state smallint NOT NULL CHECK (state BETWEEN 0 AND 3),
-    lookup bytea NOT NULL UNIQUE CHECK (octet_length(lookup) = 32),
+    state smallint NOT NULL,
+    lookup bytea NOT NULL UNIQUE,
     site text COLLATE "C" NOT NULL,
     pool text COLLATE "C",
     hint text COLLATE "C",
@@ -125,7 +129,7 @@ CREATE TABLE open_hold (
 CREATE INDEX open_hold_ends_at ON open_hold (ends_at);
 
 CREATE TABLE personal (
-    reference bytea PRIMARY KEY CHECK (octet_length(reference) = 16),
+    reference bytea PRIMARY KEY,
     site text COLLATE "C" NOT NULL,
     customer text COLLATE "C",
     body text COLLATE "C" NOT NULL
@@ -134,25 +138,25 @@ CREATE TABLE personal (
 CREATE INDEX personal_customer ON personal (customer, site) WHERE customer IS NOT NULL;
 
 CREATE TABLE context (
-    digest bytea PRIMARY KEY CHECK (octet_length(digest) = 32),
+    digest bytea PRIMARY KEY,
     body text COLLATE "C" NOT NULL
 );
 
 CREATE TABLE checkpoint (
-    number bigint PRIMARY KEY CHECK (number >= 1),
+    number bigint PRIMARY KEY,
     at bigint NOT NULL,
-    root bytea NOT NULL CHECK (octet_length(root) = 32),
+    root bytea NOT NULL,
     heads bigint NOT NULL,
-    previous bytea NOT NULL CHECK (octet_length(previous) = 32),
-    public_key bytea NOT NULL CHECK (octet_length(public_key) = 32),
-    signature bytea NOT NULL CHECK (octet_length(signature) = 64)
+    previous bytea NOT NULL,
+    public_key bytea NOT NULL,
+    signature bytea NOT NULL
 );
 
 CREATE TABLE sealed_head (
     checkpoint bigint NOT NULL,
     account bigint NOT NULL,
     version bigint NOT NULL,
-    head bytea NOT NULL CHECK (octet_length(head) = 32),
+    head bytea NOT NULL,
     PRIMARY KEY (checkpoint, account)
 );
 
@@ -167,7 +171,7 @@ CREATE TABLE note (
 -- One row for each connection that commits, with the number and the verdicts of its last batch. A batch whose answer
 -- was lost is sent again under its number: if it was committed, it gets the same verdicts and is not run again.
 CREATE TABLE lane (
-    id bytea PRIMARY KEY CHECK (octet_length(id) = 16),
+    id bytea PRIMARY KEY,
     number bigint NOT NULL,
     verdicts smallint[] NOT NULL,
     used_at timestamptz NOT NULL DEFAULT now()

@@ -171,6 +171,8 @@ fn a_ledger_is_set_as_money_needs_it() {
         0
     );
     drop(writer);
+    // However long it may wait.
+    commit(&SqliteStore::open(&file, &SqliteOptions { busy_timeout_ms: u32::MAX, ..creating() }).unwrap(), 2);
     let off = SqliteOptions { synchronous: Synchronous::Off, ..SqliteOptions::default() };
     let store = SqliteStore::open(&file, &off).unwrap();
     let writer = store.writer.lock().unwrap();
