@@ -13,6 +13,7 @@ pub mod failing;
 pub mod full;
 pub mod killing;
 pub mod power;
+pub mod scene;
 pub mod shopper;
 pub mod tape;
 pub mod vfs;

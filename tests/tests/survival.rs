@@ -10,7 +10,8 @@ use giftcard_tests::survival::client::{Action, Client, Reply};
 use giftcard_tests::survival::failing::{self, Case};
 use giftcard_tests::survival::full::{self, Filled};
 use giftcard_tests::survival::killing::Killing;
-use giftcard_tests::survival::power::{self, LEDGER, Recipe};
+use giftcard_tests::survival::power::{self, Recipe};
+use giftcard_tests::survival::scene::{LEDGER, desk_of};
 use giftcard_tests::survival::shopper::{ISSUE, Shopper, issue};
 use giftcard_tests::survival::tape::{Fault, Trap};
 use giftcard_tests::survival::{backup, books};
@@ -177,7 +178,7 @@ fn a_backup_that_misses_something_is_caught() {
 /// A ledger with some operations, its file closed, and what its client knows.
 fn worked_on(path: &Path) -> Client {
     let store = SqliteStore::open(path, &SqliteOptions { create: true, ..SqliteOptions::default() }).unwrap();
-    let desk = power::desk_of(std::sync::Arc::new(store), 1).unwrap();
+    let desk = desk_of(std::sync::Arc::new(store), 1).unwrap();
     let mut client = Client::default();
     let mut shopper = Shopper::new("s".to_owned(), 41, bank::NOW);
     let mut ask = |key: String, action: Action, now: i64, shopper: &mut Shopper| {
@@ -202,7 +203,7 @@ fn an_operation_that_moved_twice_its_amount_is_caught() {
     let folder = real_folder();
     let mut client = worked_on(&folder.path().join(LEDGER));
     let store = SqliteStore::open(&folder.path().join(LEDGER), &SqliteOptions::default()).unwrap();
-    let desk = power::desk_of(std::sync::Arc::new(store), 2).unwrap();
+    let desk = desk_of(std::sync::Arc::new(store), 2).unwrap();
     client.sends("twice", &Action::Load { card: 1, amount: 100 }, bank::NOW, 0);
     client.hears("twice", &Action::Load { card: 1, amount: 200 }.perform(&desk, "twice", bank::NOW), 0);
     let found = client.compare(desk.store(), usize::MAX, usize::MAX).unwrap();

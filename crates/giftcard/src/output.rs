@@ -5,6 +5,7 @@ mod account;
 mod ledger;
 mod plugin;
 mod quote;
+mod receipt;
 mod refund;
 mod report;
 mod setup;
@@ -21,6 +22,7 @@ pub use plugin::{ChoiceOutput, PluginOutput, RejectCodeOutput, SettingOutput};
 pub use quote::{
     CardOutcomeOutput, CardOutput, ConditionOutput, FailureOutput, QuoteOutput, StepOutput, TreatmentOutput,
 };
+pub use receipt::{AccountLineOutput, PayAnswer, PayRefusedOutput, ReceiptOutput, RefusedEntryOutput};
 pub use refund::{RefundOutput, RefundShareOutput, RefundStepOutput, TenderOutput};
 pub use report::{
     BreakageReport, BreakageRow, LiabilityReport, LiabilityRow, LiabilityTotal, StockReport, StockRow, TurnoverReport,

@@ -13,7 +13,7 @@ use crate::output::{
     AccountEntryOutput, AccountOutput, BalanceOutput, CardDetailsOutput, CustomerOutput, DeliveredOutput, ErasedOutput,
     ImportOutput, IssuedOutput, KeysOutput, PageOutput, PoolChangeOutput, PoolOutput, ProgrammeOutput, RevealedOutput,
     SiteOutput, TransferredOutput,
-    BackupOutput, BreakageReport, InitOutput, LiabilityReport, QuoteAnswer, RefundAnswer, RestoreOutput, SealedOutput,
+    BackupOutput, BreakageReport, InitOutput, LiabilityReport, PayAnswer, QuoteAnswer, RefundAnswer, RestoreOutput, SealedOutput,
     StockReport, TurnoverReport,
 };
 
@@ -56,6 +56,8 @@ documents! {
     RefundInput "refund-input" input RefundInput, "What `giftcard refund` reads.";
     RefundOutput "refund-output" output RefundAnswer, "What `giftcard refund --json` prints.";
     PayInput "pay-input" input PayInput, "What `giftcard redeem`, `hold` and `quote --ledger` read.";
+    PayOutput "pay-output" output PayAnswer,
+        "What `giftcard redeem`, `hold`, `capture`, `void` and `refund` on the ledger print with `--json`.";
     CaptureInput "capture-input" input CaptureInput, "A capture of a hold.";
     RefundOrderInput "refund-order-input" input RefundOrderInput, "What `giftcard refund --ledger` reads.";
     RefundOtherInput "refund-other-input" input RefundOtherInput, "A refund of another payment method onto a card.";

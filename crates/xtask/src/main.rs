@@ -67,6 +67,13 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measure redemptions on both stores beside the raw ceiling of each; release build. Takes
+    /// `--seconds`, `--rounds`, `--cards`, `--history` and `--store sqlite|postgres`.
+    BenchLedger {
+        /// Passed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -119,6 +126,11 @@ fn run(chore: Chore) -> Result<()> {
             prepare()?;
             cargo(["build", "--release", "--package", "giftcard"])?;
             let bench = ["bench", "--package", "giftcard-tests", "--bench", "calls", "--"];
+            cargo(bench.into_iter().map(str::to_string).chain(arguments))
+        }
+        Chore::BenchLedger { arguments } => {
+            prepare()?;
+            let bench = ["bench", "--package", "giftcard-tests", "--bench", "ledger", "--"];
             cargo(bench.into_iter().map(str::to_string).chain(arguments))
         }
         Chore::Ci => {

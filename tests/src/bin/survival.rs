@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use giftcard_ledger::sqlite::Synchronous;
-use giftcard_tests::survival::backup;
 use giftcard_tests::survival::failing::{self, Case};
 use giftcard_tests::survival::full::{self, Filled};
 use giftcard_tests::survival::killing::{self, Killing};
 use giftcard_tests::survival::power::{self, Recipe, Tally};
 use giftcard_tests::survival::tape::{Fault, Trap};
+use giftcard_tests::survival::{backup, disk};
 
 const USAGE: &str = "usage: survival [--cycles N] [--images N] [--seed N]";
 
@@ -126,7 +126,7 @@ fn cut(images: usize, seed: u64) -> Result<()> {
         killed.images, killed.lost.1, killed.lost.0, killed.broken
     );
     tally.add(killed);
-    ensure!(tally.faults.is_empty(), "{}", tally.faults.join("\n"));
+    check(&tally)?;
     let recipe = Recipe { seed, synchronous: Synchronous::Off, shoppers: 8, rounds: 30, disturbed: true, trap: None };
     let control = power::cut_power(&power::record(recipe)?, 0, 200, true)?;
     println!("power cut, control without syncs: {} of {} images lost operations", control.lost.0, control.images);
@@ -158,8 +158,15 @@ fn fail(seed: u64) -> Result<()> {
          {} images of power cuts afterwards, {} lost, {} broken",
         tally.images, tally.lost.0, tally.broken
     );
-    ensure!(tally.faults.is_empty(), "{}", tally.faults.join("\n"));
-    Ok(())
+    check(&tally)
+}
+
+/// Fails with what is wrong, and leaves the first image in which it was found to be looked into.
+fn check(tally: &Tally) -> Result<()> {
+    let Some(image) = &tally.example else { return Ok(()) };
+    let folder = tempfile::tempdir()?.keep();
+    disk::write_image(image, &folder)?;
+    bail!("{}\nthe first image is in `{}`", tally.faults.join("\n"), folder.display())
 }
 
 fn back_up(seed: u64) -> Result<()> {

@@ -1,5 +1,5 @@
-//! Backups that are taken while others pay: each is the ledger as it was at one moment, and goes on from there. Must not
-//! know how a backup is made.
+//! Backups that are taken while others pay: restored, each is the ledger as it was at one moment, and goes on from there.
+//! Must not know how a backup is made or restored.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,19 +7,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
 use giftcard::Desk;
+use giftcard::desk::{Address, restore};
 use giftcard_ledger::sqlite::{SqliteOptions, SqliteStore};
 use giftcard_ledger::store::{Numbered, Store};
 
 use super::books;
 use super::client::{Action, Client, Reply};
-use super::power::{LEDGER, check_pages, desk_of};
+use super::scene::{LEDGER, check_pages, desk_of};
 use super::shopper::{ISSUE, Shopper, issue};
 use crate::bank;
 
 /// Operations that are done before the first backup is begun, and between two, at least.
 const BETWEEN: usize = 40;
 
-/// A backup, and what was known when.
+/// A restored backup, and what was known when.
 pub struct Copy {
     /// Its operations.
     pub operations: Vec<Numbered>,
@@ -50,7 +51,7 @@ pub fn own(store: &dyn Store, _: &Path, to: &Path) -> Result<()> {
     Ok(store.backup(to)?)
 }
 
-/// Lets `shoppers` pay, and takes backups with `make` meanwhile. Each is compared with what was known.
+/// Lets `shoppers` pay, and takes backups with `make` and restores them meanwhile. Each is compared with what was known.
 ///
 /// # Errors
 /// The first backup that is not as it should be.
@@ -142,12 +143,15 @@ impl Load {
         make(self.desk.store(), path, &to)?;
         let ended = self.tick();
         let known = self.client().clone();
-        let operations = compare(&known, &to, begun, ended).with_context(|| format!("backup {number}"))?;
+        let restored = folder.join(format!("restored-{number}.db"));
+        restore(&to, &Address::Sqlite(restored.clone()), &mut |_| {})
+            .with_context(|| format!("backup {number} is not restored"))?;
+        let operations = compare(&known, &restored, begun, ended).with_context(|| format!("backup {number}"))?;
         Ok(Copy { operations, begun, ended })
     }
 }
 
-/// Compares a backup with what was known, and goes on from it.
+/// Compares a restored backup with what was known, and goes on from it.
 fn compare(known: &Client, file: &Path, begun: usize, ended: usize) -> Result<Vec<Numbered>> {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(file, &SqliteOptions::default())?);
     known.compare(&*store, begun, ended)?.into_result()?;

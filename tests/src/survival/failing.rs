@@ -11,7 +11,8 @@ use giftcard_ledger::store::{AccountFilter, Want};
 
 use super::books;
 use super::client::{Action, Client, Reply};
-use super::power::{CHECKPOINTS, Recording, Scene, Tally, check_pages, cut_power, desk_of, not_failed};
+use super::power::{Recording, Tally, cut_power};
+use super::scene::{CHECKPOINTS, Scene, check_pages, desk_of, not_failed};
 use super::shopper::{ISSUE, issue};
 use super::tape::{Fault, Trap};
 use crate::bank;

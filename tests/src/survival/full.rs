@@ -10,7 +10,7 @@ use giftcard_ledger::sqlite::{SqliteOptions, SqliteStore};
 use super::books;
 use super::client::{Client, Reply};
 use super::failing::{error_of, reads_go_on, recovered};
-use super::power::{LEDGER, check_pages, desk_of};
+use super::scene::{LEDGER, check_pages, desk_of};
 use super::shopper::{ISSUE, Shopper, issue};
 use crate::bank;
 

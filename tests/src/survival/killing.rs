@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::books;
 use super::client::{Action, Client, Reply};
-use super::power::{LEDGER, check_pages, desk_of};
+use super::scene::{LEDGER, check_pages, desk_of};
 use super::shopper::{ISSUE, Shopper, issue};
 use crate::bank;
 use crate::random::Random;

@@ -2,58 +2,26 @@
 //! every sync and in between. Must not know how a ledger recovers.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use giftcard::Desk;
+use anyhow::Result;
 use giftcard_ledger::sqlite::{SqliteOptions, SqliteStore, Synchronous};
 use giftcard_ledger::store::{Numbered, Store};
-use rusqlite::{Connection, OpenFlags};
-use tempfile::TempDir;
 
 use super::books;
-use super::client::{Action, Client, Reply};
+use super::client::Client;
 use super::disk::{Image, Luck, Platter, write_image};
-use super::shopper::{ISSUE, Shopper, issue};
+use super::scene::{CHECKPOINTS, LEDGER, Scene, check_pages, desk_of, not_failed, quick_folder};
 use super::tape::{Event, Tape, Trap};
 use super::vfs::Shim;
-use crate::bank;
 use crate::random::Random;
-
-/// The name of a ledger's file within its folder.
-pub const LEDGER: &str = "ledger.db";
-
-/// The seed of the keys that every desk of these tests has.
-pub const KEYS: u64 = 7;
 
 /// Faults that are told; the rest is counted.
 const TOLD_MAX: usize = 10;
 
 /// Of so many images one is gone on with: everything unanswered is sent again.
 const GONE_ON_WITH: i64 = 8;
-
-/// A folder in memory where there is one: nothing here is about how long a real disk takes.
-///
-/// # Errors
-/// Where no folder can be made.
-pub fn quick_folder() -> Result<TempDir> {
-    let memory = Path::new("/dev/shm");
-    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-    folder.or_else(|_| tempfile::tempdir()).context("no folder for a test")
-}
-
-/// A desk on `store`, and its site in it. `run` tells apart the desks that one ledger had.
-///
-/// # Errors
-/// Where the site cannot be looked up.
-pub fn desk_of(store: Arc<dyn Store>, run: u64) -> Result<Desk> {
-    let known = store.records(giftcard_ledger::model::RecordKind::Site, "", "", 1)?;
-    if known.is_empty() {
-        bank::set_up_site(&*store, &serde_json::json!({"id": bank::SITE, "currency": "USD"}));
-    }
-    Ok(bank::desk(store, KEYS, run))
-}
 
 /// What is recorded.
 #[derive(Clone, Copy, Debug)]
@@ -83,142 +51,6 @@ pub struct Recording {
     pub client: Client,
     /// All operations, as they were in the end.
     pub operations: Vec<Numbered>,
-}
-
-/// Shoppers at a ledger whose file layer keeps a tape.
-pub struct Scene {
-    /// The layer.
-    pub shim: Shim,
-    /// What was sent and acknowledged; its clock is the place on the tape.
-    pub client: Mutex<Client>,
-    /// Where the ledger is.
-    pub path: PathBuf,
-    shoppers: Vec<Shopper>,
-    runs: u64,
-    seed: u64,
-    synchronous: Synchronous,
-    // Dropped last.
-    _folder: TempDir,
-}
-
-impl Scene {
-    /// A folder, a file layer and shoppers; no ledger yet.
-    ///
-    /// # Errors
-    /// Where there is no folder or no file layer.
-    pub fn new(seed: u64, shoppers: u64, synchronous: Synchronous) -> Result<Self> {
-        let folder = quick_folder()?;
-        let shopper = |place| Shopper::new(format!("s{place}"), seed.wrapping_mul(1000) + place, bank::NOW);
-        Ok(Self {
-            shim: Shim::register()?,
-            client: Mutex::default(),
-            path: folder.path().join(LEDGER),
-            shoppers: (1..=shoppers).map(shopper).collect(),
-            runs: 0,
-            seed,
-            synchronous,
-            _folder: folder,
-        })
-    }
-
-    /// How the ledger is opened.
-    #[must_use]
-    pub fn options(&self) -> SqliteOptions {
-        let vfs = Some(self.shim.name());
-        SqliteOptions { create: true, vfs, synchronous: self.synchronous, readers: 3, ..SqliteOptions::default() }
-    }
-
-    /// Opens the ledger, with its cards.
-    ///
-    /// # Errors
-    /// Where it does not open.
-    pub fn open(&mut self) -> Result<Desk> {
-        self.runs += 1;
-        let store = SqliteStore::open(&self.path, &self.options())?;
-        let desk = desk_of(Arc::new(store), self.seed.wrapping_mul(1000) + self.runs)?;
-        if self.client().is_empty()
-            && let Reply::Failed(_, why) = self.ask(&desk, ISSUE, &issue(), bank::NOW)
-        {
-            bail!("no cards can be issued: {why}");
-        }
-        Ok(desk)
-    }
-
-    /// Every shopper asks once, all at the same time. Returns what they heard.
-    pub fn round(&mut self, desk: &Desk) -> Vec<Reply> {
-        self.round_beside(desk, || ())
-    }
-
-    /// Every shopper asks once, all at the same time, and something else is done meanwhile.
-    fn round_beside(&mut self, desk: &Desk, else_done: impl FnOnce()) -> Vec<Reply> {
-        let mut shoppers = std::mem::take(&mut self.shoppers);
-        let ask = |shopper: &mut Shopper| {
-            let (key, action, now) = shopper.wish();
-            let reply = self.ask(desk, &key, &action, now);
-            shopper.hears(&key, &action, &reply);
-            reply
-        };
-        let replies = std::thread::scope(|scope| {
-            let asking: Vec<_> = shoppers.iter_mut().map(|shopper| scope.spawn(|| ask(shopper))).collect();
-            else_done();
-            let heard = |thread: std::thread::ScopedJoinHandle<'_, Reply>| {
-                let panicked = |_| Reply::Failed("panicked".to_string(), "a shopper's thread panicked".to_string());
-                thread.join().unwrap_or_else(panicked)
-            };
-            asking.into_iter().map(heard).collect()
-        });
-        self.shoppers = shoppers;
-        replies
-    }
-
-    /// What is known by now.
-    pub fn client(&self) -> std::sync::MutexGuard<'_, Client> {
-        self.client.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ask(&self, desk: &Desk, key: &str, action: &Action, now: i64) -> Reply {
-        self.client().sends(key, action, now, self.shim.position());
-        let reply = action.perform(desk, key, now);
-        let heard_at = self.shim.position();
-        self.client().hears(key, &reply, heard_at);
-        reply
-    }
-
-    /// What moves the write-ahead log into the file, as another process does that opens the ledger.
-    ///
-    /// # Errors
-    /// Where the file cannot be opened.
-    pub fn other(&self) -> Result<Other> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let other = Connection::open_with_flags_and_vfs(&self.path, flags, self.shim.name().as_str())?;
-        let synchronous = if self.synchronous == Synchronous::Off { 0 } else { 2 };
-        other.pragma_update(None, "synchronous", synchronous)?;
-        Ok(Other(other))
-    }
-}
-
-/// Another connection to the file.
-pub struct Other(Connection);
-
-impl Other {
-    /// Moves the write-ahead log into the file, as far as nobody is in the way. How is SQLite's word for it.
-    pub fn checkpoint(&self, how: &str) {
-        let _ = self.0.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |_| Ok(()));
-    }
-}
-
-/// Ways to move the write-ahead log into the file.
-pub const CHECKPOINTS: [&str; 4] = ["PASSIVE", "FULL", "RESTART", "TRUNCATE"];
-
-/// Whether an operation failed for no reason. Where others were always faster nothing was done, which is none.
-///
-/// # Errors
-/// The failure.
-pub fn not_failed(reply: &Reply) -> Result<()> {
-    match reply {
-        Reply::Failed(code, why) if code != "busy" => bail!("an operation failed with `{code}`: {why}"),
-        _ => Ok(()),
-    }
 }
 
 /// Lets shoppers pay, hold, capture and refund, with the file opened anew and its log emptied now and then, and records
@@ -292,6 +124,8 @@ pub struct Tally {
     pub broken: usize,
     /// The first of everything that was wrong.
     pub faults: Vec<String>,
+    /// The image that the first fault was found in, to be looked into.
+    pub example: Option<Image>,
 }
 
 impl Tally {
@@ -304,6 +138,7 @@ impl Tally {
         self.broken += other.broken;
         self.faults.extend(other.faults);
         self.faults.truncate(TOLD_MAX);
+        self.example = self.example.take().or(other.example);
     }
 }
 
@@ -436,6 +271,7 @@ fn examine(
     tally.lost = (tally.lost.0 + usize::from(lost > 0), tally.lost.1 + lost);
     if let Some(fault) = fault {
         tally.broken += usize::from(lost == 0);
+        tally.example.get_or_insert_with(|| image.clone());
         if tally.faults.len() < TOLD_MAX {
             let seed = recording.seed;
             let files: Vec<String> = image.iter().map(|(name, bytes)| format!("{name} {}", bytes.len())).collect();
@@ -475,15 +311,4 @@ fn reopen(
         check_pages(path)?;
     }
     Ok((0, None))
-}
-
-/// SQLite's own look at every page of a file.
-///
-/// # Errors
-/// What it says, where it is not `ok`.
-pub fn check_pages(path: &Path) -> Result<()> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let answer: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
-    anyhow::ensure!(answer == "ok", "the pages of the file are not whole: {answer}");
-    Ok(())
 }

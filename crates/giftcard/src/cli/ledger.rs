@@ -11,7 +11,6 @@ use giftcard::desk::{
 use giftcard::output::InitOutput;
 use giftcard::secrets::{KeyFileFlaw, KeyFileProblem, Secrets, SystemRandom};
 use giftcard::{Desk, DeskError, Doing, Till};
-use giftcard_engine::moment::InstantMs;
 use giftcard_ledger::store::Store;
 use rand::Rng;
 
@@ -278,9 +277,4 @@ fn told(answer: &InitOutput) -> String {
         _ => text.truncate(text.trim_end().len()),
     }
     text
-}
-
-/// A moment for people who look at one.
-pub(crate) fn instant(at: InstantMs) -> String {
-    giftcard_engine::moment::format_instant(at)
 }

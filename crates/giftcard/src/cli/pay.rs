@@ -362,7 +362,7 @@ impl Work for LedgerRefunds<'_> {
         let mut done = done(&desk.refund(&input, spare, now)?)?;
         // Only codes of this run: a repetition shows none, though they can be revealed as long as they are kept.
         for card in made {
-            if done.receipt.accounts.iter().any(|line| line.id == card) {
+            if done.accounts.iter().any(|line| line.id == card.to_string()) {
                 let operation = format!("{}:reveal:{card}", &*input.operation);
                 let doing = giftcard::Doing { site, operation: &operation, actor: input.actor.as_deref(), now: now_ms() };
                 let reason = Some("new card of a refund");

@@ -1,9 +1,7 @@
 //! What an operation did, as people read it. Must not print.
 
-use giftcard::output::RevealedOutput;
-use giftcard_ledger::model::{AccountKind, HoldState};
-use giftcard_ledger::operations::{AccountLine, Receipt};
-use serde::Serialize;
+use giftcard::output::AccountLineOutput;
+pub(crate) use giftcard::output::ReceiptOutput as Done;
 
 use super::show::{Header, Row, table};
 use super::terminal::plain;
@@ -12,33 +10,13 @@ use super::terminal::plain;
 pub(crate) const HEADER: Header =
     Header { names: &["line", "order", "operation", "cards", "due", "currency", "hold"], amounts: &[0, 3, 4] };
 
-/// A receipt, whether it is a repetition, and codes that are shown this once.
-#[derive(Serialize)]
-pub(crate) struct Done {
-    #[serde(flatten)]
-    pub(crate) receipt: Receipt,
-    /// The operation had been done before.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) repeated: bool,
-    /// Cards that were made, with their codes.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) new_cards: Vec<RevealedOutput>,
-}
-
-impl Done {
-    pub(crate) fn new(receipt: Receipt, repeated: bool) -> Self {
-        Self { receipt, repeated, new_cards: Vec::new() }
-    }
-}
-
 /// A receipt.
-pub(crate) fn show(done: &Done, wide: bool) -> String {
-    let receipt = &done.receipt;
+pub(crate) fn show(receipt: &Done, wide: bool) -> String {
     let mut text = format!("{} {} at {}", plain(&receipt.kind), plain(&receipt.operation), receipt.at);
     if let Some(order) = &receipt.order {
         text.push_str(&format!(", order {}", plain(order)));
     }
-    if done.repeated {
+    if receipt.repeated {
         text.push_str(" (done before; this is the first answer again)");
     }
     text.push('\n');
@@ -63,8 +41,9 @@ pub(crate) fn show(done: &Done, wide: bool) -> String {
         }
         text.push('\n');
     }
-    if let Some(hold) = receipt.hold {
-        text.push_str(&format!("Hold {hold}{}", receipt.hold_state.map(|state| format!(" is {}", state_name(state))).unwrap_or_default()));
+    if let Some(hold) = &receipt.hold {
+        let state = receipt.hold_state.map(|state| format!(" is {state}")).unwrap_or_default();
+        text.push_str(&format!("Hold {}{state}", plain(hold)));
         if let Some(remaining) = &receipt.remaining {
             text.push_str(&format!(", {remaining} {currency} of it left"));
         }
@@ -76,36 +55,31 @@ pub(crate) fn show(done: &Done, wide: bool) -> String {
     for refused in &receipt.refused {
         text.push_str(&format!("{} does not pay: {} ({})\n", plain(&refused.id), plain(&refused.message), plain(&refused.code)));
     }
-    for card in &done.new_cards {
+    for card in &receipt.new_cards {
         text.push_str(&format!("New card {}: code {}\n", plain(&card.id), plain(card.code.reveal())));
     }
     text
 }
 
 /// A receipt in a row.
-pub(crate) fn row(done: &Done) -> Row {
-    let receipt = &done.receipt;
+pub(crate) fn row(receipt: &Done) -> Row {
     Row::new(vec![
         receipt.order.as_deref().map(plain).unwrap_or_default(),
         plain(&receipt.operation),
         receipt.applied.clone().unwrap_or_default(),
         receipt.due.clone().unwrap_or_default(),
         receipt.currency.clone().unwrap_or_default(),
-        receipt.hold.map(|hold| hold.to_string()).unwrap_or_default(),
+        receipt.hold.as_deref().map(plain).unwrap_or_default(),
     ])
 }
 
-fn accounts(lines: &[AccountLine], wide: bool) -> String {
+fn accounts(lines: &[AccountLineOutput], wide: bool) -> String {
     let header = ["card", "kind", "change", "of the order", "balance", "held", "currency", "state"];
     let mut accounts = table(&header, &[2, 3, 4, 5], wide);
     for line in lines {
         accounts.add_row([
-            line.id.to_string(),
-            match line.kind {
-                AccountKind::Card => "gift card",
-                AccountKind::Credit => "store credit",
-            }
-            .to_string(),
+            plain(&line.id),
+            if line.kind == "credit" { "store credit" } else { "gift card" }.to_string(),
             line.amount.clone(),
             line.applied.clone().unwrap_or_default(),
             line.balance.clone(),
@@ -115,14 +89,4 @@ fn accounts(lines: &[AccountLine], wide: bool) -> String {
         ]);
     }
     format!("{accounts}\n")
-}
-
-const fn state_name(state: HoldState) -> &'static str {
-    match state {
-        HoldState::Open => "open",
-        HoldState::Captured => "captured",
-        HoldState::Voided => "voided",
-        HoldState::Expired => "ended",
-        HoldState::Replaced => "replaced",
-    }
 }

@@ -10,14 +10,14 @@ use giftcard::desk::{
     CheckpointDocument, CheckpointExport, Decisions, Finding, MAIN_SITE, OperationVerdict, Progress, VerifyOptions,
     VerifyReport, read_checkpoints, seal,
 };
-use giftcard::input::bounds::DOCUMENT_BYTES_MAX;
 use giftcard::output::SealedOutput;
-use giftcard::{file_problem, without_number};
+use giftcard::without_number;
 use giftcard_ledger::model::OperationKey;
 use giftcard_ledger::store::{Checkpoint, Store};
 
 use super::Loading;
 use super::ledger::{LedgerArguments, now_ms};
+use super::naming::read_text;
 use super::progress;
 use super::show::table;
 use super::terminal::{self, Failure, Terminal, plain};
@@ -84,7 +84,7 @@ pub(crate) fn verify(
     terminal: &mut Terminal,
 ) -> Result<u8, Failure> {
     let exported = match &arguments.checkpoints {
-        Some(file) => read_checkpoints(&read(file)?).map_err(|error| {
+        Some(file) => read_checkpoints(&read_text(file)?).map_err(|error| {
             let message = format!("{}: {error}", file.display());
             Failure::refused(error.kind.code(), message)
         })?,
@@ -277,13 +277,4 @@ fn export(store: &dyn Store, file: &Path, terminal: &mut Terminal) -> Result<(),
         open.sync_all()
     });
     written.and_then(|()| std::fs::rename(&partial, file)).map_err(cannot)
-}
-
-fn read(file: &Path) -> Result<String, Failure> {
-    let unreadable = |problem: String| Failure::refused("file-unreadable", format!("{}: {problem}", file.display()));
-    let length = std::fs::metadata(file).map_err(|error| unreadable(file_problem(&error)))?.len();
-    if length > DOCUMENT_BYTES_MAX as u64 {
-        return Err(unreadable(format!("has {length} bytes; at most {DOCUMENT_BYTES_MAX} are allowed")));
-    }
-    std::fs::read_to_string(file).map_err(|error| unreadable(file_problem(&error)))
 }

@@ -130,7 +130,7 @@ impl Desk {
 }
 
 /// Everything of a site that can be wrong by itself.
-fn check_site(document: &SiteDocument) -> Result<(), DeskError> {
+pub(super) fn check_site(document: &SiteDocument) -> Result<(), DeskError> {
     check_name(&document.id, "id")?;
     let currency = document.currency.currency().map_err(|error| error.under("currency"))?;
     let terms: SiteInput = document.terms();

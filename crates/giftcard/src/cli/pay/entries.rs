@@ -1,6 +1,6 @@
 //! Cards and store credit as they are named on a command line, in the order in which they were. Must not show a code.
 
-use std::io::BufRead;
+use std::io::{BufRead, IsTerminal, Write};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, Error, FromArgMatches};
 use serde_json::{Value, json};
@@ -40,7 +40,12 @@ pub(crate) fn read_code(code: &str) -> Result<String, Failure> {
         return Ok(code.to_string());
     }
     let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
+    let mut input = std::io::stdin().lock();
+    if input.is_terminal() {
+        // Without a standard error nobody sees it, and nothing else is the matter.
+        let _ = std::io::stderr().write_all(b"Code: ");
+    }
+    input.read_line(&mut line)?;
     match line.trim() {
         "" => Err(Failure::refused("missing-field", "standard input has no code left for `-`".to_string())),
         code => Ok(code.to_string()),
