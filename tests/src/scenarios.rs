@@ -51,8 +51,7 @@ macro_rules! each_ledger_scenario {
             "SET-07" issuing::a_card_of_a_month_ends_a_calendar_month_after_its_issue;
             "MAH-15" issuing::values_outside_the_bounds_and_codes_that_are_taken_are_refused;
             "SHO-01" issuing::short_codes_and_great_values_are_refused_and_a_disabled_card_can_come_back,
-                "a disabled card can be enabled again, a closed one cannot, as in Square; in Shopify deactivating is \
-         final, Saleor has no final state";
+                "disabled is reversible and closed is final, as in Square; in Shopify deactivating is final";
             "SAL-13" correcting::an_adjustment_leaves_the_initial_value_alone;
             "SAL-15" correcting::an_adjustment_below_nothing_is_refused,
                 "refused whole, as debits are in Square and Shopify; Saleor clamps at nothing";

@@ -145,7 +145,7 @@ pub struct Refused {
     pub message: String,
     /// More about it, such as the new quote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<serde_json::Value>,
+    pub detail: Option<Box<serde_json::Value>>,
     /// Whether a repetition gets the same answer for a day. Mistakes of the sender are not remembered.
     #[serde(skip)]
     pub remembered: bool,

@@ -479,7 +479,7 @@ mod tests {
             (Fault::DiskFull, ffi::SQLITE_FULL),
         ] {
             shim.tape().set(Some(Trap { fault, after: 1, lasts: false }));
-            let mut insert = || sql.execute("INSERT INTO t VALUES (1)", []);
+            let insert = || sql.execute("INSERT INTO t VALUES (1)", []);
             let answers = [insert(), insert(), insert()];
             let failed: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
             let [rusqlite::Error::SqliteFailure(error, _)] = failed[..] else { panic!("{answers:?}") };

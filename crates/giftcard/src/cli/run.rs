@@ -51,7 +51,7 @@ pub(crate) struct Unanswered {
     /// The exit code that it stands for.
     pub(crate) code: u8,
     /// What would be right instead: the new quote.
-    pub(crate) quote: Option<Value>,
+    pub(crate) quote: Option<Box<Value>>,
 }
 
 impl From<TillError> for Unanswered {

@@ -383,7 +383,7 @@ impl<'a> Payment<'a> {
     /// What the caller asked for beside the decision of the rules.
     fn check(&self, outcome: &Outcome) -> Result<(), Refused> {
         let quote = &outcome.quoted.quote;
-        let new_quote = || serde_json::to_value(outcome.output(self, false)).ok();
+        let new_quote = || serde_json::to_value(outcome.output(self, false)).ok().map(Box::new);
         let refuse = |code: &str, message: String| Refused { detail: new_quote(), ..Refused::decided(code, message) };
         if let Some(exact) = self.entries.first().filter(|entry| entry.is_exact) {
             let wanted = exact.use_at_most.as_ref().and_then(|amount| self.currency.parse(&amount.0).ok());

@@ -151,12 +151,14 @@ impl Refund<'_> {
         let minor = |amount: i64| Minor::new(amount).map_err(|_| corrupt());
         let mut payments = Vec::with_capacity(record.tenders.len() + 1);
         for tender in &record.tenders {
-            payments.push(Payment {
-                applied: minor(tender.applied)?,
-                taken: minor(tender.taken)?,
-                applied_returned: minor(tender.applied_returned)?,
-                taken_returned: minor(tender.taken_returned)?,
-            });
+            let (applied, applied_returned) = (minor(tender.applied)?, minor(tender.applied_returned)?);
+            // Nothing was taken for it where the capture before it was rounded up by as much. It is split like any other,
+            // and nothing goes back.
+            let (taken, taken_returned) = match tender.taken {
+                0 => (applied, applied_returned),
+                taken => (minor(taken)?, minor(tender.taken_returned)?),
+            };
+            payments.push(Payment { applied, taken, applied_returned, taken_returned });
         }
         let cards = payments.len();
         if matches!(self.input.mode, RefundMode::Order) {
@@ -185,7 +187,7 @@ impl Refund<'_> {
         let share = |(tender, share): (usize, &giftcard_engine::refund::RefundShare)| ReturnedShare {
             tender,
             applied: share.applied,
-            taken: share.taken,
+            taken: if record.tenders[tender].taken == 0 { Minor::ZERO } else { share.taken },
         };
         Ok((refunded.shares.iter().take(cards).enumerate().map(share).collect(), other))
     }

@@ -39,7 +39,7 @@ impl Desk {
                 }
                 None => "too many codes that cannot be used; ask the shop to unblock you".to_string(),
             };
-            let detail = blocked.until.map(|until| serde_json::json!({ "retry_at": format_instant(until) }));
+            let detail = blocked.until.map(|until| Box::new(serde_json::json!({ "retry_at": format_instant(until) })));
             return Err(Refused { detail, ..Refused::mistake(TOO_MANY_TRIES, message) }.into());
         }
         let answer = self.balance(site, code, customer, now);

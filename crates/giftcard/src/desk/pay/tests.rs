@@ -28,7 +28,7 @@ fn payment(operation: &str, total: &str, card: &str) -> Value {
 
 fn refused(answer: Result<Answer, DeskError>) -> (String, Option<Value>) {
     match answer.unwrap_err() {
-        DeskError::Refused(refused) => (refused.code, refused.detail),
+        DeskError::Refused(refused) => (refused.code, refused.detail.map(|detail| *detail)),
         other => panic!("{other}"),
     }
 }

@@ -92,7 +92,7 @@ fn whoever_tries_too_many_codes_has_to_wait() {
     }
     let Err(DeskError::Refused(refused)) = ask(&bench.desk, &good, "a", NOW) else { panic!("blocked") };
     assert_eq!(refused.code, "too-many-tries");
-    assert_eq!(refused.detail, Some(json!({ "retry_at": "2026-11-22T12:05:00Z" })));
+    assert_eq!(refused.detail, Some(Box::new(json!({ "retry_at": "2026-11-22T12:05:00Z" }))));
     assert!(ask(&bench.desk, &good, "b", NOW).is_ok());
     assert!(ask(&bench.desk, &good, "a", NOW + 300_000).is_ok());
     for turn in 1..8 {
