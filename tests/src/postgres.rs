@@ -161,7 +161,8 @@ impl Cluster {
         runtime.block_on(async {
             let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a connection");
             let connection = tokio::spawn(connection);
-            let messages = client.simple_query(statements).await.unwrap_or_else(|error| panic!("{statements}: {error:?}"));
+            let messages =
+                client.simple_query(statements).await.unwrap_or_else(|error| panic!("{statements}: {error:?}"));
             drop(client);
             let _ = connection.await;
             let text = |message| match message {

@@ -50,7 +50,12 @@ fn pool(name: &str, before: Option<u64>) -> Changes {
 
 /// Takes one unit from a card again and again, each time as another operation, until told to stop; each take is told
 /// whether it was committed. The card as it should be at the end.
-fn spend(store: &dyn Store, mut card: Account, stop: &AtomicBool, told: impl Fn(&Result<Vec<Verdict>, StoreError>)) -> Account {
+fn spend(
+    store: &dyn Store,
+    mut card: Account,
+    stop: &AtomicBool,
+    told: impl Fn(&Result<Vec<Verdict>, StoreError>),
+) -> Account {
     let mut number = 0;
     while !stop.load(Ordering::SeqCst) {
         let name = format!("spend {} {} {number}", card.id, card.version);
@@ -95,7 +100,8 @@ fn two_stores_commit_to_the_same_accounts_and_no_unit_is_lost() {
                     // Until nobody was faster.
                     loop {
                         let [from, to] = [from, to].map(|id| rows::account(store, id));
-                        let booking = Booking::named(&format!("{thread} {number}")).moves(&from, -1, 0).moves(&to, 1, 0);
+                        let booking =
+                            Booking::named(&format!("{thread} {number}")).moves(&from, -1, 0).moves(&to, 1, 0);
                         match rows::commit(store, &[&booking.changes()])[..] {
                             [Verdict::Committed] => break,
                             [Verdict::Conflict] => {}
@@ -130,10 +136,12 @@ fn batches_that_take_the_same_in_opposite_orders_all_get_through() {
                     // operation that is nobody else's.
                     let place = |number: usize| rows::place(RecordKind::Order, &format!("{round} {number}"));
                     let take = |number: usize| {
-                        Booking::named(&format!("{round} {thread} {number}")).moves(&cards[number], -1, 0).with(|changes| {
-                            changes.records = rows::document(&place(number), None, Some("{}")).records;
-                            changes.checks = vec![(place(2 + (number + thread) % 2), None)];
-                        })
+                        Booking::named(&format!("{round} {thread} {number}")).moves(&cards[number], -1, 0).with(
+                            |changes| {
+                                changes.records = rows::document(&place(number), None, Some("{}")).records;
+                                changes.checks = vec![(place(2 + (number + thread) % 2), None)];
+                            },
+                        )
                     };
                     let absent = rows::document(&place(2 + thread), None, Some("{}"));
                     let mut batch = vec![take(thread).changes(), take(1 - thread).changes(), absent];
@@ -312,8 +320,7 @@ fn a_lost_answer_is_asked_for_again_and_the_batch_is_not_run_twice() {
     ];
     proxy.swallow_answers(1);
     let verdicts = rows::commit(&store, &batch.iter().collect::<Vec<_>>());
-    let expected =
-        [Verdict::Committed, Verdict::Conflict, Verdict::Duplicate, Verdict::Committed, Verdict::Conflict];
+    let expected = [Verdict::Committed, Verdict::Conflict, Verdict::Duplicate, Verdict::Committed, Verdict::Conflict];
     assert_eq!(verdicts, expected);
     assert_eq!(rows::account(&direct, card.id), taken.after(card.id));
     // And the next batch is another one.
@@ -405,8 +412,7 @@ fn a_ledger_moves_to_another_schema_by_its_backup() {
     let booking = Booking::named("hold").moves(&card, -10, 5).moves(&credit, 0, 1).with(|changes| {
         changes.holds_opened = vec![OpenHold { account: card.id, hold: rows::id(9), ends_at: NOW + 5 }];
         let site = SITE.to_string();
-        changes.personal =
-            Some(Personal { reference: [4; 16], site, customer: Some("anna".into()), body: "p".into() });
+        changes.personal = Some(Personal { reference: [4; 16], site, customer: Some("anna".into()), body: "p".into() });
         changes.contexts = vec![Context { digest: rows::hash(6), body: "c".into() }];
         let drawn = Code { state: CodeState::Drawn, account: Some(card.id), ..rows::code(1) };
         changes.codes = rows::new_codes([drawn, Code { sealed: Some(vec![7; 60]), ..rows::code(2) }]).codes;

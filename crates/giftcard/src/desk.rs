@@ -1,8 +1,8 @@
 //! The use cases that move money: the ledger, the rules and the secrets of codes brought together. Must not know where a
 //! request comes from, nor SQL.
 
-mod checkpoint;
 mod cards;
+mod checkpoint;
 mod configuration;
 mod customers;
 mod database;
@@ -11,13 +11,13 @@ mod keys;
 mod pay;
 mod pools;
 mod refund;
+mod report;
+mod restore;
 mod setup;
+mod sweep;
 #[cfg(test)]
 mod testing;
 mod tries;
-mod report;
-mod restore;
-mod sweep;
 mod verify;
 
 use std::collections::HashMap;
@@ -38,18 +38,18 @@ use crate::output::{ErrorBody, ErrorOutput};
 use crate::secrets::Secrets;
 use crate::till::TillError;
 
-pub use checkpoint::{CheckpointDocument, CheckpointExport, read_checkpoints, seal};
 pub use cards::{CardFilter, CardName, PAGE_MAX, TOO_MANY_TRIES};
+pub use checkpoint::{CheckpointDocument, CheckpointExport, read_checkpoints, seal};
 pub use configuration::{Configuration, ProgrammeFacts, SiteFacts};
 pub use database::{Address, DatabaseProblem, bind_keys, check_keys, first_site, keys_of, open_store};
 pub use decision::{Rerun, rerun};
 pub use pay::PayKind;
 pub use pools::GENERATE_MAX;
 pub use refund::SpareCode;
-pub use tries::{Blocked, Tries, TriesLimits};
 pub use report::Period;
 pub use restore::{RestoreProblem, restore};
 pub use sweep::{SweepOptions, SweepProgress, SweepReport};
+pub use tries::{Blocked, Tries, TriesLimits};
 pub use verify::{
     DecisionCounts, Decisions, FINDINGS_MAX, Finding, OperationVerdict, Progress, Stage, VerifyOptions, VerifyReport,
     verify_books,

@@ -25,6 +25,7 @@ use giftcard_engine::programme::{Programme, Site};
 use giftcard_engine::{Currency, QuoteRequest};
 use giftcard_host::{Facts, Rulebook};
 
+pub use bounds::{Count, List, Name, Text};
 pub(crate) use expiry::End;
 pub use issue::{AdjustInput, IssueInput};
 pub use leaf::{
@@ -33,16 +34,13 @@ pub use leaf::{
 };
 pub use pay::{CaptureInput, EntryInput, ExpectInput, PayInput, RefundOrderInput, RefundOtherInput};
 pub use refund::{RefundOrder, Tender};
-pub use setup::{
-    CodeInput, CustomerDocument, ExpiryInput, PoolDocument, ProgrammeDocument, SiteDocument, ValueInput,
-};
+pub use setup::{CodeInput, CustomerDocument, ExpiryInput, PoolDocument, ProgrammeDocument, SiteDocument, ValueInput};
 pub use shape::{
     AddressInput, AmountWithBasis, AudienceInput, BasisInput, CardInput, ConditionInput, CustomerInput, DiscountInput,
     LineInput, MoneyInput, OnFailureInput, OrderInput, OrderOfUseInput, PartInput, PaymentInput, PaysInput,
     PreviousInput, ProgrammeInput, QuoteInput, RateInput, RefundInput, RefundMode, SiteInput, StatusInput, TenderInput,
     TotalsInput,
 };
-pub use bounds::{Count, List, Name, Text};
 pub use time::Zone;
 
 /// Bounds of what a shop sets up.

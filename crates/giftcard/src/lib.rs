@@ -29,7 +29,7 @@ mod json;
 mod plugins;
 mod till;
 
-pub use files::{file_problem, without_number};
 pub use desk::{Desk, DeskError, Doing, open_store};
+pub use files::{file_problem, without_number};
 pub use plugins::{Entry, Origin, PluginsError, Shelf, standard_rulebook};
 pub use till::{Till, TillError};

@@ -10,11 +10,10 @@ use crate::input::{
     RefundInput, RefundOrderInput, RefundOtherInput, SiteDocument,
 };
 use crate::output::{
-    AccountEntryOutput, AccountOutput, BalanceOutput, CardDetailsOutput, CustomerOutput, DeliveredOutput, ErasedOutput,
-    ImportOutput, IssuedOutput, KeysOutput, PageOutput, PoolChangeOutput, PoolOutput, ProgrammeOutput, RevealedOutput,
-    SiteOutput, TransferredOutput,
-    BackupOutput, BreakageReport, InitOutput, LiabilityReport, PayAnswer, QuoteAnswer, RefundAnswer, RestoreOutput, SealedOutput,
-    StockReport, TurnoverReport,
+    AccountEntryOutput, AccountOutput, BackupOutput, BalanceOutput, BreakageReport, CardDetailsOutput, CustomerOutput,
+    DeliveredOutput, ErasedOutput, ImportOutput, InitOutput, IssuedOutput, KeysOutput, LiabilityReport, PageOutput,
+    PayAnswer, PoolChangeOutput, PoolOutput, ProgrammeOutput, QuoteAnswer, RefundAnswer, RestoreOutput, RevealedOutput,
+    SealedOutput, SiteOutput, StockReport, TransferredOutput, TurnoverReport,
 };
 
 /// A row for each document: its name in Rust, its published name, which way it goes, its type, what it is.

@@ -225,8 +225,7 @@ impl Draft {
             let entry = match *leg {
                 Draw::Counter { counter, currency, amount } => Entry { leg: Leg::Counter(counter), currency, amount },
                 Draw::Account { id, post, balance, held, status, number, currency } => {
-                    let account =
-                        &mut self.accounts.get_mut(&id).ok_or(Unsound::UnknownAccount(id))?.account;
+                    let account = &mut self.accounts.get_mut(&id).ok_or(Unsound::UnknownAccount(id))?.account;
                     let then = Account { balance, held, status, version: number, ..account.clone() };
                     let hash = entry_hash(&account.head, &digest, &then, post.amount, post.held_change);
                     account.head = hash;

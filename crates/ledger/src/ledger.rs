@@ -262,7 +262,11 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::run`].
-    pub fn release_passed(&self, found: &mut Found, now: InstantMs) -> Result<(), LedgerError<std::convert::Infallible>> {
+    pub fn release_passed(
+        &self,
+        found: &mut Found,
+        now: InstantMs,
+    ) -> Result<(), LedgerError<std::convert::Infallible>> {
         for _ in 0..ATTEMPTS_MAX {
             let holds = match self.settle_holds(found, now, false)? {
                 Holds::Passed(holds) => holds,
@@ -455,9 +459,10 @@ impl Ledger {
         records.extend(found.records.keys().filter(|key| !want.records.contains(key)).cloned());
         let accounts = found.accounts.keys().copied().collect();
         let now = self.store.find(&Want { records, accounts, ..want.clone() })?;
-        let accounts = found.accounts.iter().all(|(id, account)| {
-            now.accounts.get(id).is_some_and(|there| there.version == account.version)
-        });
+        let accounts = found
+            .accounts
+            .iter()
+            .all(|(id, account)| now.accounts.get(id).is_some_and(|there| there.version == account.version));
         let versions = |found: &Found| {
             let versions = found.records.iter().map(|(key, record)| (key.clone(), record.version));
             versions.collect::<HashMap<_, _>>()
@@ -668,7 +673,13 @@ impl Ids {
         let random = i64::try_from(self.random() >> (64 - ID_RANDOM_BITS)).unwrap_or(0);
         let fresh = moment | random;
         // A greater one than the last, so that many made in one moment stay together and differ.
-        let next = |last: i64| Some(if last >= fresh || last >> ID_RANDOM_BITS == fresh >> ID_RANDOM_BITS { last.saturating_add(1) } else { fresh });
+        let next = |last: i64| {
+            Some(if last >= fresh || last >> ID_RANDOM_BITS == fresh >> ID_RANDOM_BITS {
+                last.saturating_add(1)
+            } else {
+                fresh
+            })
+        };
         let last = self.last.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).unwrap_or(fresh);
         Id::new(next(last).unwrap_or(fresh)).expect("INVARIANT: made from numbers that are not negative")
     }

@@ -101,9 +101,10 @@ impl Locks {
 
 /// What a change makes of each key it writes.
 fn rows(changes: &Changes) -> impl Iterator<Item = (Key, Row)> + '_ {
-    let accounts = changes.accounts.iter().map(|change| {
-        (Key::Account(change.after.id), Row::Account(Box::new(change.after.clone())))
-    });
+    let accounts = changes
+        .accounts
+        .iter()
+        .map(|change| (Key::Account(change.after.id), Row::Account(Box::new(change.after.clone()))));
     let records = changes.records.iter().map(|change| {
         let version = change.before.unwrap_or(0) + 1;
         let record = change.body.clone().map(|body| Record { key: change.key.clone(), version, body });

@@ -22,14 +22,14 @@ use crate::model::{Id, Operation, OperationKey, OperationKind, RecordKey, Record
 use crate::store::{Changes, Found, Want};
 
 pub use cards::{
-    Adjust, Adjustment, CARDS_PER_ISSUE_MAX, CODE_NOT_FREE, CODE_TAKEN, ChangeState, Close, ExpireCard, IssueCards, Load,
-    NewCard, NewCode, StateChange,
+    Adjust, Adjustment, CARDS_PER_ISSUE_MAX, CODE_NOT_FREE, CODE_TAKEN, ChangeState, Close, ExpireCard, IssueCards,
+    Load, NewCard, NewCode, StateChange,
 };
 pub use credit::{ToCredit, credit_id};
+pub use delivery::Reveal;
 pub use orders::{
     Capture, OrderShares, Tendered, Void, hold_lines_left, order_key, plan_hold, plan_redemption, release_open_hold,
 };
-pub use delivery::Reveal;
 pub use purchases::{ActivatePurchase, CancelPurchase, RefundPurchase, Transfer};
 pub use receipt::{AccountLine, Receipt, RefusedEntry, status_name};
 pub use refunds::{RefundOther, RefundPlan, RefundTarget, ReturnedShare, plan_refund, refund_targets, want_of_order};

@@ -246,10 +246,7 @@ impl PostgresStore {
 }
 
 /// Runs a task on a runtime and waits for it in this thread. Unlike the runtime's own way this is allowed in any thread.
-fn wait<T: Send + 'static>(
-    runtime: &Runtime,
-    task: impl Future<Output = T> + Send + 'static,
-) -> Result<T, String> {
+fn wait<T: Send + 'static>(runtime: &Runtime, task: impl Future<Output = T> + Send + 'static) -> Result<T, String> {
     let (sender, receiver) = std::sync::mpsc::sync_channel(1);
     runtime.spawn(async move {
         // Whoever asked does not go away before it has its answer.

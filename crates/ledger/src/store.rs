@@ -204,7 +204,9 @@ impl fmt::Display for StoreError {
         match self {
             Self::Unavailable(why) => write!(f, "the database is not available now: {why}"),
             Self::Unknown(why) => write!(f, "the connection was lost, so it is not known whether it was done: {why}"),
-            Self::Failed(why) => write!(f, "the database failed, and nothing is written until it is opened again: {why}"),
+            Self::Failed(why) => {
+                write!(f, "the database failed, and nothing is written until it is opened again: {why}")
+            }
             Self::Corrupt(why) => write!(f, "the database holds what cannot be: {why}"),
         }
     }

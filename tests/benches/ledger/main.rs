@@ -33,8 +33,7 @@ struct Arguments {
 
 impl Arguments {
     fn read() -> Self {
-        let mut read =
-            Self { seconds: 2.0, rounds: 3, cards: 10_000, history: 0, sqlite: true, postgres: true };
+        let mut read = Self { seconds: 2.0, rounds: 3, cards: 10_000, history: 0, sqlite: true, postgres: true };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().unwrap_or_else(|| panic!("`{argument}` needs a value"));

@@ -48,7 +48,9 @@ pub(crate) fn backup(
         true => terminal.json(&answer)?,
         false => {
             let file = plain(&answer.file);
-            terminal.line(&format!("{file}: {bytes} bytes. The key file is not in it: back that up too, somewhere else."))?;
+            terminal.line(&format!(
+                "{file}: {bytes} bytes. The key file is not in it: back that up too, somewhere else."
+            ))?;
         }
     }
     Ok(terminal::DONE)

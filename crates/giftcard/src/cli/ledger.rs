@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use giftcard::desk::{
-    Address, DatabaseProblem, MAIN_SITE, Randomness, bind_keys, check_keys, first_site, keys_of,
-};
+use giftcard::desk::{Address, DatabaseProblem, MAIN_SITE, Randomness, bind_keys, check_keys, first_site, keys_of};
 use giftcard::output::InitOutput;
 use giftcard::secrets::{KeyFileFlaw, KeyFileProblem, Secrets, SystemRandom};
 use giftcard::{Desk, DeskError, Doing, Till};
@@ -80,7 +78,8 @@ pub(crate) fn operation_key(given: Option<&str>, terminal: &mut Terminal) -> Res
     }
     let mut bytes = [0; 10];
     randomness()?.fill_bytes(&mut bytes);
-    let key: String = std::iter::once("cli-".to_string()).chain(bytes.iter().map(|byte| format!("{byte:02x}"))).collect();
+    let key: String =
+        std::iter::once("cli-".to_string()).chain(bytes.iter().map(|byte| format!("{byte:02x}"))).collect();
     terminal.note(&format!("operation {key}"))?;
     Ok(key)
 }
@@ -114,7 +113,8 @@ impl LedgerArguments {
         let address = self.address()?;
         let store = address.open(false)?;
         if keys_of(&*store)?.is_none() {
-            let message = format!("the ledger at `{address}` is not ready: `giftcard init` was interrupted; run it again");
+            let message =
+                format!("the ledger at `{address}` is not ready: `giftcard init` was interrupted; run it again");
             return Err(Failure::refused("database-not-ready", message));
         }
         let file = self.keys(&address)?;
@@ -206,7 +206,8 @@ pub(crate) fn init(
         None => address.open(true)?,
     };
     bind_keys(&*store, &secrets)?;
-    let mut site = serde_json::json!({ "id": arguments.site, "currency": arguments.currency.as_deref().unwrap_or(CURRENCY) });
+    let mut site =
+        serde_json::json!({ "id": arguments.site, "currency": arguments.currency.as_deref().unwrap_or(CURRENCY) });
     if let Some(zone) = &arguments.time_zone {
         site["time_zone"] = zone.as_str().into();
     }

@@ -364,7 +364,8 @@ impl Work for LedgerRefunds<'_> {
         for card in made {
             if done.accounts.iter().any(|line| line.id == card.to_string()) {
                 let operation = format!("{}:reveal:{card}", &*input.operation);
-                let doing = giftcard::Doing { site, operation: &operation, actor: input.actor.as_deref(), now: now_ms() };
+                let doing =
+                    giftcard::Doing { site, operation: &operation, actor: input.actor.as_deref(), now: now_ms() };
                 let reason = Some("new card of a refund");
                 done.new_cards.push(desk.reveal_code(&doing, &CardName::Id(card), reason)?);
             }

@@ -53,7 +53,12 @@ pub(crate) fn show(receipt: &Done, wide: bool) -> String {
         text.push('\n');
     }
     for refused in &receipt.refused {
-        text.push_str(&format!("{} does not pay: {} ({})\n", plain(&refused.id), plain(&refused.message), plain(&refused.code)));
+        text.push_str(&format!(
+            "{} does not pay: {} ({})\n",
+            plain(&refused.id),
+            plain(&refused.message),
+            plain(&refused.code)
+        ));
     }
     for card in &receipt.new_cards {
         text.push_str(&format!("New card {}: code {}\n", plain(&card.id), plain(card.code.reveal())));

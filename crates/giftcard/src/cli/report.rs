@@ -140,8 +140,18 @@ fn turnover(report: &TurnoverReport, wide: bool) -> String {
         return "Nothing moved in this period.\n".to_string();
     }
     let header = [
-        "site", "programme", "currency", "issued", "loaded", "redeemed", "refunded", "returned", "adjusted", "expired",
-        "moved", "net",
+        "site",
+        "programme",
+        "currency",
+        "issued",
+        "loaded",
+        "redeemed",
+        "refunded",
+        "returned",
+        "adjusted",
+        "expired",
+        "moved",
+        "net",
     ];
     let mut rows = table(&header, &[3, 4, 5, 6, 7, 8, 9, 10, 11], wide);
     let mut periods: Vec<String> = Vec::new();

@@ -263,12 +263,7 @@ fn tell(
 }
 
 /// Answers one document that is in no file. The exit code.
-pub(crate) fn single<W: Work>(
-    document: String,
-    json: bool,
-    work: &W,
-    terminal: &mut Terminal,
-) -> Result<u8, Failure> {
+pub(crate) fn single<W: Work>(document: String, json: bool, work: &W, terminal: &mut Terminal) -> Result<u8, Failure> {
     match answer(work, &Found { line: None, text: Ok(document) }) {
         Ok(found) => {
             match json {

@@ -4,8 +4,8 @@
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
-use giftcard::{DeskError, TillError};
 use giftcard::output::{ErrorBody, ErrorOutput};
+use giftcard::{DeskError, TillError};
 
 /// Exit code: done.
 pub(crate) const DONE: u8 = 0;

@@ -181,7 +181,8 @@ fn findings(found: &[Finding], wide: bool) -> String {
 }
 
 fn show_one(verdict: &OperationVerdict) -> String {
-    let mut text = format!("{} {} of site {} at {}", verdict.kind, plain(&verdict.operation), plain(&verdict.site), verdict.at);
+    let mut text =
+        format!("{} {} of site {} at {}", verdict.kind, plain(&verdict.operation), plain(&verdict.site), verdict.at);
     for (what, name) in [("for order", &verdict.order), ("by", &verdict.actor)] {
         if let Some(name) = name {
             text.push_str(&format!(", {what} {}", plain(name)));
@@ -231,7 +232,11 @@ pub(crate) fn checkpoint(
     let answer = SealedOutput {
         sealed: sealed.is_some(),
         checkpoint: sealed.or(last).as_ref().map(CheckpointDocument::of),
-        exported: arguments.export.as_ref().filter(|file| file.as_os_str() != "-").map(|file| file.display().to_string()),
+        exported: arguments
+            .export
+            .as_ref()
+            .filter(|file| file.as_os_str() != "-")
+            .map(|file| file.display().to_string()),
     };
     if let Some(file) = &arguments.export {
         export(&*store, file, terminal)?;
@@ -245,8 +250,12 @@ pub(crate) fn checkpoint(
         return Ok(terminal::DONE);
     }
     let text = match (&answer.checkpoint, answer.sealed) {
-        (Some(made), true) => format!("Checkpoint {} seals {} chains at {}: {}", made.number, made.heads, made.at, made.digest),
-        (Some(last), false) => format!("Nothing changed since checkpoint {}, of {}: {}", last.number, last.at, last.digest),
+        (Some(made), true) => {
+            format!("Checkpoint {} seals {} chains at {}: {}", made.number, made.heads, made.at, made.digest)
+        }
+        (Some(last), false) => {
+            format!("Nothing changed since checkpoint {}, of {}: {}", last.number, last.at, last.digest)
+        }
         (None, _) => "There is nothing to seal yet.".to_string(),
     };
     terminal.line(&text)?;

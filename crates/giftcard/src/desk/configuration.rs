@@ -177,12 +177,7 @@ impl Desk {
         }
     }
 
-    fn prepare(
-        &self,
-        version: u64,
-        sites: Vec<Record>,
-        programmes: &[Record],
-    ) -> Result<Configuration, DeskError> {
+    fn prepare(&self, version: u64, sites: Vec<Record>, programmes: &[Record]) -> Result<Configuration, DeskError> {
         let programmes: Vec<(&Record, KeptProgramme)> = programmes
             .iter()
             .map(|record| Ok((record, read_record(&record.body)?)))
@@ -192,7 +187,8 @@ impl Desk {
             let document: SiteDocument = read_record(&record.body)?;
             let currency = document.currency.currency()?;
             let (site, zone) = site_facts(&document.terms(), currency)?;
-            let mut facts = SiteFacts { document, record, site, zone, programmes: HashMap::new(), unusable: HashMap::new() };
+            let mut facts =
+                SiteFacts { document, record, site, zone, programmes: HashMap::new(), unusable: HashMap::new() };
             for (record, kept) in &programmes {
                 let own = record.key.site == facts.site.id;
                 let accepted = kept.programme.accepted_by.iter().any(|site| **site == facts.site.id);

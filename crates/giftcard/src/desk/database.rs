@@ -109,7 +109,9 @@ impl Address {
             Some((scheme, _)) if scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
                 refuse(format!("`{}` is no kind of database; {right}", excerpt(scheme)))
             }
-            Some((_, rest)) if rest.contains('@') => refuse(format!("the address of the database has no scheme; {right}")),
+            Some((_, rest)) if rest.contains('@') => {
+                refuse(format!("the address of the database has no scheme; {right}"))
+            }
             _ if text.trim().is_empty() => refuse(format!("the address of the database is empty; {right}")),
             _ => refuse(format!("the address of the database has no scheme; did you mean `sqlite:{}`?", excerpt(text))),
         }
@@ -131,16 +133,20 @@ impl Address {
     pub fn open(&self, create: bool) -> Result<Arc<dyn Store>, DatabaseProblem> {
         let missing = || DatabaseProblem::Missing { place: self.to_string() };
         match self {
-            Self::Sqlite(path) => match SqliteStore::open(path, &SqliteOptions { create, ..SqliteOptions::default() }) {
-                Ok(store) => Ok(Arc::new(store)),
-                Err(sqlite::OpenError::Missing { .. }) => Err(missing()),
-                Err(error) => Err(DatabaseProblem::Sqlite(error)),
-            },
-            Self::Postgres { url, schema } => match PostgresStore::open(url, &postgres_options(schema.as_deref(), create)) {
-                Ok(store) => Ok(Arc::new(store)),
-                Err(postgres::OpenError::NotThere { .. }) => Err(missing()),
-                Err(error) => Err(DatabaseProblem::Postgres(error)),
-            },
+            Self::Sqlite(path) => {
+                match SqliteStore::open(path, &SqliteOptions { create, ..SqliteOptions::default() }) {
+                    Ok(store) => Ok(Arc::new(store)),
+                    Err(sqlite::OpenError::Missing { .. }) => Err(missing()),
+                    Err(error) => Err(DatabaseProblem::Sqlite(error)),
+                }
+            }
+            Self::Postgres { url, schema } => {
+                match PostgresStore::open(url, &postgres_options(schema.as_deref(), create)) {
+                    Ok(store) => Ok(Arc::new(store)),
+                    Err(postgres::OpenError::NotThere { .. }) => Err(missing()),
+                    Err(error) => Err(DatabaseProblem::Postgres(error)),
+                }
+            }
         }
     }
 }

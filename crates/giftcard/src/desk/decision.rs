@@ -280,4 +280,3 @@ pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
     }
     Some(bytes)
 }
-

@@ -309,12 +309,7 @@ impl<'a> Payment<'a> {
         Ok(Outcome { request, quoted, entries, context, accounts })
     }
 
-    fn change(
-        &self,
-        facts: &Facts<'_>,
-        site: &SiteFacts,
-        outcome: &Outcome,
-    ) -> Result<Changes, Stop<DeskError>> {
+    fn change(&self, facts: &Facts<'_>, site: &SiteFacts, outcome: &Outcome) -> Result<Changes, Stop<DeskError>> {
         let quote = &outcome.quoted.quote;
         let mut draft = Draft::new();
         draft.require_configuration(facts.found.configuration);
@@ -426,8 +421,7 @@ impl Plan for Payment<'_> {
         let Some(hold) = order.hold else { return Want::default() };
         let mut want = Want { records: vec![hold_key(hold)], ..Want::default() };
         if let Some(record) = found.records.get(&hold_key(hold))
-            && let Ok(hold) =
-                giftcard_ledger::ledger::read_record::<giftcard_ledger::model::HoldRecord>(&record.body)
+            && let Ok(hold) = giftcard_ledger::ledger::read_record::<giftcard_ledger::model::HoldRecord>(&record.body)
         {
             want.accounts = hold.lines.iter().map(|line| line.account).collect();
         }
@@ -480,7 +474,6 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         text
     })
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -34,12 +34,7 @@ impl Desk {
     ///
     /// # Errors
     /// [`DeskError`]; [`Refused`] codes are `order-not-found`, `refund-above-refundable`, `code-missing`.
-    pub fn refund(
-        &self,
-        input: &RefundOrderInput,
-        spare: Vec<SpareCode>,
-        now: InstantMs,
-    ) -> Result<Answer, DeskError> {
+    pub fn refund(&self, input: &RefundOrderInput, spare: Vec<SpareCode>, now: InstantMs) -> Result<Answer, DeskError> {
         let site = input.site.as_deref().unwrap_or(MAIN_SITE);
         let doing = Doing { site, operation: &input.operation, actor: input.actor.as_deref(), now };
         let facts = serde_json::json!({
@@ -110,7 +105,12 @@ impl Desk {
             order: input.order.to_string(),
             target,
             amount: input.amount.amount(currency).map_err(|error| error.under("amount"))?,
-            paid: input.paid.as_ref().map(|paid| paid.minor(currency)).transpose().map_err(|error| error.under("paid"))?,
+            paid: input
+                .paid
+                .as_ref()
+                .map(|paid| paid.minor(currency))
+                .transpose()
+                .map_err(|error| error.under("paid"))?,
             reason: input.reason.as_deref().map(str::to_string),
         };
         self.operate(&doing, &command, &facts)
@@ -141,11 +141,7 @@ struct Refund<'a> {
 
 impl Refund<'_> {
     /// What goes back to each tender of the order, and to other payment methods.
-    fn split(
-        &self,
-        record: &OrderRecord,
-        currency: Currency,
-    ) -> Result<(Vec<ReturnedShare>, Minor), Stop<DeskError>> {
+    fn split(&self, record: &OrderRecord, currency: Currency) -> Result<(Vec<ReturnedShare>, Minor), Stop<DeskError>> {
         let amount = self.input.amount.amount(currency).map_err(|error| failed(error.under("amount").into()))?;
         let corrupt = || giftcard_ledger::store::StoreError::Corrupt("an order has amounts that cannot be".to_string());
         let minor = |amount: i64| Minor::new(amount).map_err(|_| corrupt());
@@ -165,7 +161,12 @@ impl Refund<'_> {
             let by_cards: i64 = record.tenders.iter().map(|tender| tender.applied).sum();
             let other = minor((record.total - by_cards).max(0))?;
             let returned = minor(record.other_returned)?.min(other);
-            payments.push(Payment { applied: other, taken: other, applied_returned: returned, taken_returned: returned });
+            payments.push(Payment {
+                applied: other,
+                taken: other,
+                applied_returned: returned,
+                taken_returned: returned,
+            });
         }
         let request = RefundRequest { amount, exponent: currency.exponent(), payments };
         let refunded = match self.desk.till().rulebook().refund(&request, false) {
@@ -256,4 +257,3 @@ impl Plan for Refund<'_> {
         Ok(draft.finish(operation)?)
     }
 }
-

@@ -9,9 +9,9 @@ use giftcard_ledger::postgres::{self, PostgresStore};
 use giftcard_ledger::sqlite::{self, SqliteOptions, SqliteStore};
 use giftcard_ledger::store::{Store, StoreError};
 
+use super::DeskError;
 use super::database::{Address, DatabaseProblem, keys_of, postgres_options};
 use super::verify::{Decisions, Progress, VerifyOptions, VerifyReport, verify_books};
-use super::DeskError;
 use crate::files::{file_problem, without_number};
 
 /// Bytes that are copied at a time.
@@ -118,8 +118,10 @@ fn to_file(backup: &Path, place: &Path, progress: &mut dyn FnMut(Progress)) -> R
         Copying::Write(error) => unwritable(without_number(&error.to_string())),
     })?;
     let report = {
-        let store =
-            open(&partial.0).map_err(|why| RestoreProblem::Backup { file: backup.to_path_buf(), why: said(&why, &partial.0, backup) })?;
+        let store = open(&partial.0).map_err(|why| RestoreProblem::Backup {
+            file: backup.to_path_buf(),
+            why: said(&why, &partial.0, backup),
+        })?;
         sound(&store, progress)?
     };
     match put_in_place(&partial.0, place) {
@@ -157,7 +159,8 @@ fn copy(from: &Path, to: &Path) -> Result<(), Copying> {
     let mut log = from.as_os_str().to_owned();
     log.push("-wal");
     if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
-        let problem = "has a write-ahead log beside it: it is a ledger in use and no backup; make one with `giftcard backup`";
+        let problem =
+            "has a write-ahead log beside it: it is a ledger in use and no backup; make one with `giftcard backup`";
         return Err(Copying::Read(problem.to_string()));
     }
     let mut options = OpenOptions::new();

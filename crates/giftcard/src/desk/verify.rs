@@ -211,7 +211,8 @@ impl Desk {
             Decisions::Sample(count) => {
                 let seed = rand::Rng::next_u64(&mut **self.randomness());
                 let mut sample = decisions::Sample::new(count, seed);
-                let mut report = Verification::new(self.store(), Some(&key), options).run(Some(&mut sample), progress)?;
+                let mut report =
+                    Verification::new(self.store(), Some(&key), options).run(Some(&mut sample), progress)?;
                 decisions::run_sample(self, &sample, &mut report, progress)?;
                 Ok(report)
             }

@@ -7,10 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::bounds::{Count, Fields, LIST_ITEMS_MAX, List, Name, Text};
 use super::leaf::{CurrencyCode, DayOrInstant, MinimumOrderInput, PositiveAmount};
+use super::shape::{AudienceInput, ConditionInput, OrderOfUseInput, PaysInput, ProgrammeInput, RateInput, SiteInput};
 use super::time::day;
-use super::shape::{
-    AudienceInput, ConditionInput, OrderOfUseInput, PaysInput, ProgrammeInput, RateInput, SiteInput,
-};
 use super::{Attribute, InputError, InputErrorKind, Within};
 
 /// A shop.
@@ -339,4 +337,3 @@ pub struct CustomerDocument {
     #[serde(default, skip_serializing_if = "super::bounds::is_empty_fields")]
     pub attributes: Fields<Attribute>,
 }
-

@@ -347,7 +347,9 @@ impl Command for Load {
         match account.status {
             Status::Closed => return Err(closed().into()),
             Status::Pending => {
-                return Err(Refused::decided("wrong-state", "the card is pending; activate it before it is loaded").into());
+                return Err(
+                    Refused::decided("wrong-state", "the card is pending; activate it before it is loaded").into()
+                );
             }
             Status::Disabled | Status::Active => {}
         }

@@ -91,7 +91,8 @@ pub fn release_open_hold(found: &mut Found, site: &str, order: &str) -> Result<(
     })?;
     let Some((_, hold)) = hold.filter(|(_, hold)| hold.state == HoldState::Open) else { return Ok(()) };
     for line in &hold.lines {
-        if let (Some(account), Ok(left)) = (found.accounts.get_mut(&line.account), Minor::new(hold_lines_left(line).1)) {
+        if let (Some(account), Ok(left)) = (found.accounts.get_mut(&line.account), Minor::new(hold_lines_left(line).1))
+        {
             account.held = account.held.less(left);
         }
     }
@@ -144,11 +145,7 @@ fn put_order(site: &str, order: &str, record: &OrderRecord, facts: &Facts<'_>, d
 }
 
 /// The order with what is new about it, its open hold released.
-fn begin_order(
-    shares: &OrderShares,
-    facts: &Facts<'_>,
-    draft: &mut Draft,
-) -> Result<OrderRecord, Stop<Infallible>> {
+fn begin_order(shares: &OrderShares, facts: &Facts<'_>, draft: &mut Draft) -> Result<OrderRecord, Stop<Infallible>> {
     let (record, hold) = known(&facts.found, &shares.site, &shares.order)?;
     let currency = shares.currency.to_string();
     if record.as_ref().is_some_and(|record| record.currency != currency) {
@@ -157,7 +154,8 @@ fn begin_order(
     }
     if let Some((id, hold)) = hold {
         if hold.lines.iter().any(|line| line.applied_captured > 0) {
-            let message = "the order has a hold that was captured in part; capture the rest, or end it with a final capture";
+            let message =
+                "the order has a hold that was captured in part; capture the rest, or end it with a final capture";
             return Err(Refused::decided("hold-partly-captured", message).into());
         }
         // Only one that reserves nothing can have passed unnoticed.
@@ -392,7 +390,8 @@ fn not_passed(id: Id, hold: &HoldRecord, facts: &Facts<'_>) -> Result<(), Refuse
 
 fn currency_of(code: &str, facts: &Facts<'_>, accounts: &[HoldLine]) -> Result<Currency, Stop<Infallible>> {
     let iso = Currency::iso(code);
-    let known = || accounts.iter().filter_map(|line| facts.found.accounts.get(&line.account)).map(|account| account.currency);
+    let known =
+        || accounts.iter().filter_map(|line| facts.found.accounts.get(&line.account)).map(|account| account.currency);
     let currency = iso.or_else(|| known().find(|currency| currency.code() == code));
     Ok(currency.ok_or_else(|| StoreError::Corrupt(format!("`{code}` is no currency")))?)
 }
@@ -432,7 +431,8 @@ impl Command for Capture {
             return Err(Refused::mistake("amount-not-positive", message).into());
         }
         if amount > left {
-            let message = format!("{} is more than the {} left of the hold", currency.format(amount), currency.format(left));
+            let message =
+                format!("{} is more than the {} left of the hold", currency.format(amount), currency.format(left));
             return Err(Refused::decided("capture-above-hold", message).into());
         }
         let is_final = self.is_final || amount == left;

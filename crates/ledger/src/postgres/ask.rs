@@ -43,9 +43,15 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    pub(super) fn new(connector: Connector, connections: usize, wait: Duration, limit: Duration) -> Result<Self, OpenError> {
+    pub(super) fn new(
+        connector: Connector,
+        connections: usize,
+        wait: Duration,
+        limit: Duration,
+    ) -> Result<Self, OpenError> {
         let config = connector.config().clone();
-        let manager = Manager::from_connect(config, connector, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let manager =
+            Manager::from_connect(config, connector, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
             .max_size(connections.max(1))
             .runtime(Runtime::Tokio1)

@@ -105,7 +105,8 @@ pub(super) fn backup(store: &PostgresStore, file: &Path) -> Result<(), StoreErro
         let heads = heads.iter().map(rows::sealed_head).collect::<Result<Vec<_>, _>>()?;
         copy.checkpoint(&checkpoint, &heads)?;
     }
-    session.each("SELECT name, text FROM note ORDER BY name", ROWS, |row| copy.note(column(row, 0)?, column(row, 1)?))?;
+    session
+        .each("SELECT name, text FROM note ORDER BY name", ROWS, |row| copy.note(column(row, 0)?, column(row, 1)?))?;
     let configuration = session.ask("SELECT version FROM configuration", Vec::new())?;
     let configuration = configuration.first().ok_or_else(|| rows::corrupt("the configuration has no version"))?;
     copy.finish(rows::count_of(column(configuration, 0)?)?)
@@ -210,7 +211,8 @@ fn put_seals(session: &Session<'_>, file: &Connection) -> Result<(), StoreError>
         if part.is_empty() {
             return Ok(());
         }
-        let insert = "INSERT INTO sealed_head SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[])";
+        let insert =
+            "INSERT INTO sealed_head SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[])";
         let parameters = vec![
             parameter(part.iter().map(|head| head.0).collect::<Vec<_>>()),
             parameter(part.iter().map(|head| head.1).collect::<Vec<_>>()),
@@ -237,9 +239,8 @@ fn put_rest(session: &Session<'_>, file: &Connection) -> Result<(), StoreError> 
         let insert = "INSERT INTO note VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET text = EXCLUDED.text";
         session.ask(insert, vec![parameter(name), parameter(text)])?;
     }
-    let version: i64 = file
-        .query_row("SELECT configuration FROM state", [], |row| row.get(0))
-        .map_err(|error| unreadable(&error))?;
+    let version: i64 =
+        file.query_row("SELECT configuration FROM state", [], |row| row.get(0)).map_err(|error| unreadable(&error))?;
     session.ask("UPDATE configuration SET version = $1", vec![parameter(version)])?;
     session.run("SELECT setval('operation_sequence', greatest((SELECT max(sequence) FROM operation), 1))")
 }

@@ -160,9 +160,7 @@ pub(super) fn corrupt(why: impl Into<String>) -> StoreError {
 /// A number of a column that is one place in a list of known ones.
 fn known<T: Copy>(list: &[T], number: i16, what: &str) -> Result<T, StoreError> {
     let found = usize::try_from(number).ok().and_then(|place| list.get(place));
-    found
-        .copied()
-        .ok_or_else(|| corrupt(format!("{number} is stored as {what}, which this version does not know")))
+    found.copied().ok_or_else(|| corrupt(format!("{number} is stored as {what}, which this version does not know")))
 }
 
 pub(super) fn id_of(number: i64) -> Result<Id, StoreError> {
@@ -447,11 +445,7 @@ impl TryFrom<RecordRow> for Record {
     fn try_from(row: RecordRow) -> Result<Self, StoreError> {
         let kind = known(&RecordKind::ALL, row.kind, "kind of a document")?;
         let body = row.body.ok_or_else(|| corrupt(format!("the document `{}` has no body", row.id)))?;
-        Ok(Self {
-            key: RecordKey { kind, site: row.site, id: row.id },
-            version: count_of(row.version)?,
-            body,
-        })
+        Ok(Self { key: RecordKey { kind, site: row.site, id: row.id }, version: count_of(row.version)?, body })
     }
 }
 

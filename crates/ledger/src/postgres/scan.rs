@@ -8,7 +8,9 @@ use giftcard_engine::moment::InstantMs;
 use tokio_postgres::Row;
 
 use super::ask::{Parameters, parameter};
-use super::rows::{self, AccountRow, CodeRow, EntryRow, Kept, OpenHoldRow, OperationRow, PersonalRow, RecordRow, column};
+use super::rows::{
+    self, AccountRow, CodeRow, EntryRow, Kept, OpenHoldRow, OperationRow, PersonalRow, RecordRow, column,
+};
 use crate::model::{Account, Code, CodeState, Id, OperationKey, Record};
 use crate::store::{AccountFilter, Booked, Numbered, OpenHold, Personal, StoreError};
 

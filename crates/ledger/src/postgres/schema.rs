@@ -68,7 +68,8 @@ async fn create(transaction: &tokio_postgres::Transaction<'_>, schema: &str) -> 
     if !there.get::<_, bool>(0) {
         transaction.batch_execute(&format!("CREATE SCHEMA \"{schema}\"")).await.map_err(|error| failed(&error))?;
     }
-    let table = "CREATE TABLE schema_version (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())";
+    let table =
+        "CREATE TABLE schema_version (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())";
     transaction.batch_execute(table).await.map_err(|error| failed(&error))
 }
 

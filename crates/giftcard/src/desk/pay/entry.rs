@@ -55,7 +55,13 @@ pub(super) fn entry_of<'a>(
             return Err(DeskError::input(InputErrorKind::InvalidAmount, &path(field), problem));
         }
     }
-    Ok(Entry { target, code: entry.code.as_ref(), place, use_at_most: limit.cloned(), is_exact: entry.amount.is_some() })
+    Ok(Entry {
+        target,
+        code: entry.code.as_ref(),
+        place,
+        use_at_most: limit.cloned(),
+        is_exact: entry.amount.is_some(),
+    })
 }
 
 /// An account as the rules see it.
@@ -90,7 +96,11 @@ pub(super) fn check_repeated(cards: &[CardSnapshot], entries: &[Option<usize>]) 
         if earlier.is_some_and(|earlier| cards[earlier].use_at_most != card.use_at_most) {
             let place = entries.iter().position(|entry| *entry == Some(index)).unwrap_or(index);
             let problem = "is the same card as an earlier entry, with another limit";
-            return Err(DeskError::input(InputErrorKind::Inconsistent, &format!("cards[{place}].use_at_most"), problem));
+            return Err(DeskError::input(
+                InputErrorKind::Inconsistent,
+                &format!("cards[{place}].use_at_most"),
+                problem,
+            ));
         }
     }
     Ok(())

@@ -92,7 +92,8 @@ impl Outcome {
         match output.cards.into_iter().next() {
             Some(CardOutput { code: Some(code), message, .. }) => refuse(&code, message.unwrap_or_default()),
             _ => {
-                let (wanted, has) = (payment.currency.format(wanted), payment.currency.format(self.quoted.quote.applied));
+                let (wanted, has) =
+                    (payment.currency.format(wanted), payment.currency.format(self.quoted.quote.applied));
                 let message = format!("exactly {wanted} is asked of the card, but it can pay {has} of this order");
                 refuse("insufficient-funds", message)
             }

@@ -1,7 +1,7 @@
 //! Payments: what the caller asked for beside the rules, what is recorded, and what comes of it.
 
-use giftcard_ledger::operations::Receipt;
 use giftcard_ledger::model::{OperationKey, RecordKey, RecordKind};
+use giftcard_ledger::operations::Receipt;
 use giftcard_ledger::store::{Changes, RecordChange, Want};
 use serde_json::{Value, json};
 
@@ -232,7 +232,10 @@ fn what_is_wrong_in_a_payment_is_named_by_its_path() {
     assert_eq!(told("/order/id", Value::Null), error("missing-field", "order.id"));
     assert_eq!(told("/cards/0", json!({})), error("inconsistent", "cards[0]"));
     assert_eq!(told("/cards/0", json!({ "id": "x" })), error("invalid-value", "cards[0].id"));
-    assert_eq!(told("/cards/0", json!({ "id": card, "use_at_most": "0.00" })), error("invalid-amount", "cards[0].use_at_most"));
+    assert_eq!(
+        told("/cards/0", json!({ "id": card, "use_at_most": "0.00" })),
+        error("invalid-amount", "cards[0].use_at_most")
+    );
     assert_eq!(told("/cards/0", json!({ "id": card, "amount": "1.001" })), error("invalid-amount", "cards[0].amount"));
     let two = json!([{ "id": card, "amount": "1.00" }, { "id": card }]);
     assert_eq!(told("/cards", two), error("inconsistent", "cards[0].amount"));

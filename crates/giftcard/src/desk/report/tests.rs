@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::super::testing::{Bench, NOW, bench, doing, document};
+use super::super::testing::{Bench, NOW, bench, document, doing};
 use super::super::{PayKind, SweepOptions};
 use super::*;
 

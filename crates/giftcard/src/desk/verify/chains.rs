@@ -11,7 +11,7 @@ use giftcard_engine::moment::InstantMs;
 use giftcard_engine::{Currency, Minor};
 use giftcard_ledger::chain::{BEGINNING, entry_hash, operation_hash};
 use giftcard_ledger::model::{Account, AccountKind, Entry, Hash32, Id, Leg, OperationKey};
-use giftcard_ledger::store::{Numbered, Store, StoreError};
+use giftcard_ledger::store::{Booked, Numbered, Store, StoreError};
 
 use super::seals::Seals;
 use super::{Finding, Findings, numbered};
@@ -75,6 +75,22 @@ impl Link {
         let currency = Some(entry.currency);
         let after = Head { version: number, hash, balance, held, status, currency, has_row: false };
         Some(Self { id, number, hash, held_change, after, amount: entry.amount })
+    }
+}
+
+/// What was read of an account's entries; nothing, and a finding, where they cannot be read.
+pub(super) fn readable(
+    read: Result<Vec<Booked>, StoreError>,
+    account: Id,
+    findings: &mut Findings,
+) -> Result<Vec<Booked>, StoreError> {
+    match read {
+        Err(StoreError::Corrupt(why)) => {
+            let message = format!("entries of account {account} cannot be read: {why}");
+            findings.add(Finding::new("unreadable", message).on(account));
+            Ok(Vec::new())
+        }
+        read => read,
     }
 }
 
@@ -177,7 +193,8 @@ impl<'a> Chains<'a> {
         // With entries missing before it, nothing says what it follows.
         let follows = link.number == head.version + 1;
         let wrong = |code: &'static str, what: String| {
-            let message = format!("entry {} of account {}, of operation `{}`: {what}", link.number, link.id, operation.key);
+            let message =
+                format!("entry {} of account {}, of operation `{}`: {what}", link.number, link.id, operation.key);
             Finding::new(code, message).of(operation).on(link.id)
         };
         if follows {
@@ -221,7 +238,8 @@ impl<'a> Chains<'a> {
         loop {
             let after = self.head(id).version;
             let limit = usize::try_from(to.saturating_sub(after)).unwrap_or(usize::MAX).min(HISTORY_PAGE);
-            let page = if limit == 0 { Vec::new() } else { self.store.history(id, after, limit)? };
+            let page =
+                if limit == 0 { Vec::new() } else { readable(self.store.history(id, after, limit), id, findings)? };
             let Some(first) = page.first() else { break };
             let gap = link_number(&first.entry).is_none_or(|number| number > to);
             if gap {
@@ -277,7 +295,8 @@ impl<'a> Chains<'a> {
         // What the store adds up is of another moment, but must be nothing at any.
         stored.retain(|currency, _| self.sums.get(currency).is_none_or(|sum| *sum == 0));
         for (currency, sum) in self.sums.iter().chain(&stored).filter(|(_, sum)| **sum != 0) {
-            let message = format!("all entries together sum to {} {currency}, not to nothing", decimal(*sum, *currency));
+            let message =
+                format!("all entries together sum to {} {currency}, not to nothing", decimal(*sum, *currency));
             findings.add(Finding::new("unbalanced-ledger", message));
         }
         Ok(())

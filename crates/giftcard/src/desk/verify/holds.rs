@@ -143,7 +143,8 @@ fn look_again(chains: &Chains<'_>, id: Id, known: &Reserved) -> Result<Vec<(&'st
     let mut version = chains.head(id).version;
     for _ in 0..LOOKS_MAX {
         version = holds_since(store, id, version, &mut holds)?;
-        let want = Want { accounts: vec![id], records: holds.iter().map(|hold| hold_key(*hold)).collect(), ..Want::default() };
+        let want =
+            Want { accounts: vec![id], records: holds.iter().map(|hold| hold_key(*hold)).collect(), ..Want::default() };
         let found = store.find(&want)?;
         let listed_end = store.next_hold_ends(&[id], &[])?.get(&id).copied();
         let still = store.find(&Want { accounts: vec![id], ..Want::default() })?;
@@ -166,7 +167,9 @@ fn look_again(chains: &Chains<'_>, id: Id, known: &Reserved) -> Result<Vec<(&'st
 fn reserved_by(found: &Found, account: Id) -> Reserved {
     let mut reserved = Reserved::default();
     for (key, record) in &found.records {
-        let Some((id, hold)) = key.id.parse::<Id>().ok().zip(read_record::<HoldRecord>(&record.body).ok()) else { continue };
+        let Some((id, hold)) = key.id.parse::<Id>().ok().zip(read_record::<HoldRecord>(&record.body).ok()) else {
+            continue;
+        };
         if hold.state == HoldState::Open {
             for line in hold.lines.iter().filter(|line| line.account == account) {
                 reserved.add(id, hold_lines_left(line).1, hold.ends_at);

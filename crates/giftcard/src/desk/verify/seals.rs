@@ -145,7 +145,8 @@ impl<'a> Seals<'a> {
     /// A head whose entry came by already, or never did.
     fn look_up(&mut self, sealed: SealedHead, checkpoint: u64, findings: &mut Findings) -> Result<(), StoreError> {
         self.heads += 1;
-        let found = self.store.history(sealed.account, sealed.version.saturating_sub(1), 1)?;
+        let read = self.store.history(sealed.account, sealed.version.saturating_sub(1), 1);
+        let found = super::chains::readable(read, sealed.account, findings)?;
         let hash = found.first().and_then(|booked| match booked.entry.leg {
             Leg::Account { number, hash, .. } => (number == sealed.version).then_some(hash),
             Leg::Counter(_) => None,
@@ -155,7 +156,8 @@ impl<'a> Seals<'a> {
             Some(_) => tell(sealed, checkpoint, findings),
             None => {
                 let SealedHead { account, version, .. } = sealed;
-                let message = format!("entry {version} of account {account} was sealed by checkpoint {checkpoint}, and is gone");
+                let message =
+                    format!("entry {version} of account {account} was sealed by checkpoint {checkpoint}, and is gone");
                 findings.add(Finding::new("sealed-entry-missing", message).on(account).at(checkpoint));
             }
         }
