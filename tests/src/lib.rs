@@ -4,8 +4,11 @@
 pub mod bank;
 pub mod both;
 pub mod cases;
+pub mod concurrency;
 pub mod differential;
 pub mod harness;
+pub mod linear;
+pub mod model;
 pub mod naive;
 pub mod native;
 pub mod orders;

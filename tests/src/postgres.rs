@@ -45,7 +45,7 @@ const SETTINGS: [&str; 11] = [
 ];
 
 /// Runs the server and ends with it. A line on its input means that the folder stays; the end of its input, that it is
-/// to be removed.
+/// to be removed. A server that has only begun to start does not hear the signal, so it is sent until it is heard.
 const SUPERVISOR: &str = r#"
 trap '' INT TERM HUP
 folder=$1
@@ -53,8 +53,10 @@ shift
 "$@" >"$folder/log" 2>&1 </dev/null &
 server=$!
 if read -r line; then keep=1; else keep=0; fi
-kill -QUIT "$server" 2>/dev/null
+(while kill -QUIT "$server" 2>/dev/null; do sleep 0.1; done) &
+stopper=$!
 wait "$server"
+kill -KILL "$stopper" 2>/dev/null
 if [ "$keep" = 0 ]; then rm -rf "$folder"; fi
 "#;
 
@@ -231,6 +233,8 @@ impl Cluster {
     }
 
     fn launch(&mut self) {
+        // What the last server said is not said by this one.
+        let _ = fs::remove_file(self.folder.join("log"));
         let mut command = self.command(Path::new("/bin/sh"));
         command.args(["-c", SUPERVISOR, "supervisor"]).arg(&self.folder).arg(program("postgres"));
         command.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);

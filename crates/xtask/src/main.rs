@@ -29,7 +29,7 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Install what is missing: the wasm target, a C linker.
+    /// Install what is missing: the wasm target, a C linker, a PostgreSQL server for the tests.
     Setup,
     /// Build the standard components and the hostile ones of the tests.
     Components,
@@ -88,7 +88,10 @@ fn main() -> ExitCode {
 
 fn run(chore: Chore) -> Result<()> {
     match chore {
-        Chore::Setup => setup::set_up(),
+        Chore::Setup => {
+            setup::set_up()?;
+            setup::postgres()
+        }
         Chore::Components => prepare(),
         Chore::Demo => {
             prepare()?;
@@ -98,6 +101,7 @@ fn run(chore: Chore) -> Result<()> {
             cargo(["run", "--quiet", "--package", "giftcard-tests", "--bin", "demo"])
         }
         Chore::Test { arguments } => {
+            setup::postgres()?;
             prepare()?;
             cargo(["test", "--workspace"].into_iter().map(str::to_string).chain(arguments))
         }

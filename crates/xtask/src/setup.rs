@@ -1,5 +1,6 @@
 //! Installs what a fresh machine lacks. Must not touch anything that is there.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -33,19 +34,53 @@ fn linker() -> Result<()> {
     if runs("cc") {
         return Ok(());
     }
-    let package = "gcc libc6-dev";
+    install("gcc libc6-dev", "no C linker `cc` was found", "a C toolchain")
+}
+
+/// The programs of a PostgreSQL server, for the tests of that store: they start servers of their own.
+pub(crate) fn postgres() -> Result<()> {
+    if runs("initdb") && runs("postgres") || installed_by_debian() {
+        return Ok(());
+    }
+    if is_root()? {
+        no_cluster_of_the_package()?;
+    }
+    install("postgresql", "no PostgreSQL server (`initdb`, `postgres`) was found", "PostgreSQL 14 or newer")
+}
+
+fn installed_by_debian() -> bool {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.map(|version| version.path().join("bin")).any(|bin| bin.join("initdb").is_file())
+}
+
+/// Keeps the package from making and starting a server that nobody asked for.
+fn no_cluster_of_the_package() -> Result<()> {
+    let folder = Path::new("/etc/postgresql-common");
+    let file = folder.join("createcluster.conf");
+    if file.exists() || !Path::new("/etc/debian_version").exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&file, "create_main_cluster = false\n"))
+        .with_context(|| format!("`{}` cannot be written", file.display()))
+}
+
+/// Installs packages where that can be done without asking: as root, with apt-get.
+fn install(packages: &str, missing: &str, wanted: &str) -> Result<()> {
     if !runs("apt-get") {
-        bail!("no C linker `cc` was found; install a C toolchain (Debian: {package}), then run this again");
+        bail!("{missing}; install {wanted} (Debian: {packages}), then run this again");
     }
     if !is_root()? {
-        bail!("no C linker `cc` was found; run `sudo apt-get install {package}`, then run this again");
+        bail!("{missing}; run `sudo apt-get install {packages}`, then run this again");
     }
-    println!("setup: installing {package}");
+    println!("setup: installing {packages}");
     run_command(Command::new("apt-get").args(["update", "-q"]))?;
     run_command(
         Command::new("apt-get")
             .args(["install", "-qy"])
-            .args(package.split(' '))
+            .args(packages.split(' '))
+            // The package would ask before it replaces a file of ours.
+            .args(["-o", "Dpkg::Options::=--force-confold"])
             .env("DEBIAN_FRONTEND", "noninteractive"),
     )
 }

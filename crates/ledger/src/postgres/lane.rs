@@ -129,7 +129,11 @@ impl Lane {
                     sending.in_the_way += 1;
                     sending.pause(self.id[2]).await;
                 }
-                Trouble::Store(error) => return Err(sending.give(error)),
+                Trouble::Store(error) => {
+                    // Whatever is wrong, such as a server that only reads by now, a new connection may be better off.
+                    self.connection = None;
+                    return Err(sending.give(error));
+                }
             }
             if sending.in_the_way > IN_THE_WAY_MAX {
                 let why = "others changed the same all the time".to_string();

@@ -23,13 +23,19 @@ pub(super) async fn prepare(client: &mut Client, options: &PostgresOptions) -> R
     server_is_new_enough(client).await?;
     // Nearly always there is nothing to do, and then no lock is taken.
     match version(client, &options.schema).await? {
-        Some(VERSION) => return Ok(()),
+        Some(VERSION) => return forget_lanes(client).await,
         Some(newer) if newer > VERSION => return Err(too_new(options, newer)),
         None if !options.create => return Err(OpenError::NotThere { schema: options.schema.clone() }),
         _ => {}
     }
     while !step(client, options).await? {}
     Ok(())
+}
+
+/// Forgets the last batches of processes that are long gone. What is left of one is asked for within seconds.
+async fn forget_lanes(client: &Client) -> Result<(), OpenError> {
+    let statement = "DELETE FROM lane WHERE used_at < now() - interval '7 days'";
+    client.batch_execute(statement).await.map_err(|error| failed(&error))
 }
 
 /// One migration in a transaction of its own; true once there are no more.
