@@ -19,7 +19,7 @@ fn options(schema: &str) -> PostgresOptions {
 }
 
 fn open(url: &str, schema: &str) -> PostgresStore {
-    PostgresStore::open(url, &options(schema)).unwrap()
+    PostgresStore::open(url, &options(schema)).expect("the server takes a new schema")
 }
 
 /// A store in a schema of its own.
@@ -297,7 +297,7 @@ fn behind(proxy: &Proxy, schema: &str, settle: Duration) -> PostgresStore {
         connect_timeout: Duration::from_secs(2),
         ..options(schema)
     };
-    PostgresStore::open(&url, &options).unwrap()
+    PostgresStore::open(&url, &options).expect("the line is open")
 }
 
 #[test]

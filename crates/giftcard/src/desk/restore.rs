@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use giftcard_ledger::model::RecordKind;
 use giftcard_ledger::postgres::{self, PostgresStore};
 use giftcard_ledger::sqlite::{self, SqliteOptions, SqliteStore};
 use giftcard_ledger::store::{Store, StoreError};
@@ -94,10 +95,19 @@ pub fn restore(
             drop(source);
             let options = postgres_options(schema.as_deref(), true);
             let store = PostgresStore::open(url, &options).map_err(DatabaseProblem::Postgres)?;
+            if !is_empty(&store)? {
+                return Err(RestoreProblem::Taken { place: address.to_string() });
+            }
             store.restore_into(backup)?;
             sound(&store, progress)
         }
     }
+}
+
+/// Whether nothing was ever put there. Only to say so in time: the store looks again, and then nobody can write.
+fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
+    let sites = store.records(RecordKind::Site, "", "", 1)?;
+    Ok(sites.is_empty() && store.operations(i64::MIN, 1)?.is_empty())
 }
 
 fn to_file(backup: &Path, place: &Path, progress: &mut dyn FnMut(Progress)) -> Result<VerifyReport, RestoreProblem> {
