@@ -6,6 +6,7 @@ pub mod books;
 pub mod calls;
 pub mod faults;
 pub mod fleet;
+pub mod medley;
 pub mod place;
 
 /// Makes a test of each function on every store: `name;` becomes `sqlite::name` and `postgres::name`, which get an

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use giftcard::Desk;
@@ -16,8 +17,9 @@ use giftcard_ledger::store::{Changes, Store, StoreError, Verdict};
 use giftcard_tests::bank::{self, NOW};
 use giftcard_tests::concurrency::books::Books;
 use giftcard_tests::concurrency::calls::{Answered, Call, KEY_REUSED, Outcome, What, ask_all, payment};
-use giftcard_tests::concurrency::faults::{Cut, Fault, Faulty, Gate};
+use giftcard_tests::concurrency::faults::{Cut, Fault, Faulty, Gate, Meanwhile};
 use giftcard_tests::concurrency::fleet::{Client, Fleet};
+use giftcard_tests::concurrency::medley;
 use giftcard_tests::concurrency::place::{Place, SEED};
 use giftcard_tests::postgres::Cluster;
 use serde_json::json;
@@ -49,6 +51,9 @@ giftcard_tests::on_every_store! {
     what_a_killed_process_was_doing_is_done_once;
     a_panic_in_a_commit_keeps_nobody_waiting;
     what_was_planned_on_a_commit_that_fell_through_is_planned_again;
+    everything_at_once_leaves_sound_books;
+    what_happens_between_two_reads_is_noticed;
+    what_another_process_has_done_between_two_reads_is_answered;
 }
 
 /// Asks by all clients of all processes.
@@ -160,19 +165,27 @@ fn hold_all(desk: &Desk, card: usize, total: i64) -> Id {
 }
 
 fn a_hold_that_has_passed_frees_its_money_for_everyone_at_once(place: &Place) {
+    // One card for everyone, and some for one client of each process, who all look at it first.
+    const FEW: usize = 24;
     let desk = place.desk(0);
-    let card = bank::issue(&desk, 0, 1, 100 * CLIENTS as i64)[0];
-    let hold = hold_all(&desk, 0, 100 * CLIENTS as i64);
+    let cards = bank::issue(&desk, 0, 1 + FEW, 100 * CLIENTS as i64);
+    let holds: Vec<Id> = (0..=FEW).map(|card| hold_all(&desk, card, 100 * CLIENTS as i64)).collect();
     let end = NOW + 30 * MINUTE_MS;
     let early = by_processes(place, &[Call::exact("early", 100, &bank::code(0)).at(end - 1)]);
     assert_eq!(early[0].code(), "card-empty");
     // Nothing works in the background, and nobody has looked at it since.
-    let calls: Vec<Call> = exact(CLIENTS, 100, 0).into_iter().map(|call| call.at(end)).collect();
+    let of_few = |number: usize| {
+        let card = 1 + number / PROCESSES;
+        Call::exact(&format!("of-few-{number}"), 100 * (CLIENTS / PROCESSES) as i64, &bank::code(card))
+    };
+    let calls = exact(CLIENTS, 100, 0).into_iter().chain((0..FEW * PROCESSES).map(of_few));
+    let calls: Vec<Call> = calls.map(|call| call.at(end)).collect();
     let answers = by_processes(place, &calls);
-    assert_eq!(count_done(&answers, &[]), CLIENTS);
+    assert_eq!(count_done(&answers, &[]), calls.len());
     let books = Books::audited(&*place.store());
-    assert_eq!((books.balance(card), books.count(OperationKind::ExpireHold)), (0, 1));
-    assert_eq!(books.holds[&hold].state, HoldState::Expired);
+    assert!(cards.iter().all(|card| books.balance(*card) == 0));
+    assert_eq!(books.count(OperationKind::ExpireHold), 1 + FEW);
+    assert!(holds.iter().all(|hold| books.holds[hold].state == HoldState::Expired));
     books.assert_answers(&calls, &answers);
 }
 
@@ -451,6 +464,70 @@ fn what_was_planned_on_a_commit_that_fell_through_is_planned_again(place: &Place
     // The same where the first is being committed when the second is handed in.
     let (batches, right) = plan_on_what_falls_through(place, "first", false);
     assert!(right, "{batches:?}");
+}
+
+/// Asks a desk, while another one of the same ledger does something right after the first read.
+fn ask_while(place: &Place, call: &Call, meanwhile: Call) -> (Answered, Answered) {
+    let (sender, receiver) = channel();
+    let other = place.desk(5);
+    let happens = move || sender.send(meanwhile.ask_patiently(&other)).unwrap();
+    let fault = Meanwhile::after_first_read(call.what.key().unwrap(), happens);
+    let desk = bank::desk(Arc::new(Faulty::new(place.store(), fault)), SEED, 4);
+    let answer = call.ask_patiently(&desk);
+    (answer, receiver.try_recv().expect("it happened"))
+}
+
+fn what_happens_between_two_reads_is_noticed(place: &Place) {
+    let desk = place.desk(0);
+    bank::issue(&desk, 0, 4, 1_000);
+    let (end, void) = (NOW + 30 * MINUTE_MS, |operation: &str, hold: Id| {
+        let (operation, hold) = (operation.to_string(), hold.to_string());
+        Call { now: NOW, what: What::Void { operation, hold } }
+    });
+    // A hold that is open when its record is read, and voided when its card is.
+    let hold = hold_all(&desk, 0, 1_000);
+    let capture = Call::capture("capture", &hold.to_string());
+    let (captured, voided) = ask_while(place, &capture, void("void", hold));
+    assert_eq!((captured.code(), voided.code()), ("hold-not-open", "done"));
+    // The order's own hold, which is to be replaced: of what it held nothing is lost or counted twice.
+    let hold = hold_all(&desk, 1, 1_000);
+    let mut all = Call::exact("all", 1_000, &bank::code(1));
+    if let What::Redeem(document) = &mut all.what {
+        document["order"]["id"] = json!("hold-1");
+    }
+    let (paid, voided) = ask_while(place, &all, void("void, too", hold));
+    assert_eq!((paid.code(), voided.code()), ("done", "done"));
+    // A hold that has passed, which is open when the card is read, and ended by somebody else before it is looked for.
+    hold_all(&desk, 2, 1_000);
+    let most = Call::exact("most", 999, &bank::code(2)).at(end);
+    let (paid, other) = ask_while(place, &most, Call::exact("one", 1, &bank::code(2)).at(end));
+    assert_eq!((paid.code(), other.code()), ("done", "done"));
+    // Money that is there when a card is read, and gone when it is taken.
+    let half = |name: &str| Call::exact(name, 501, &bank::code(3)).at(end);
+    let (paid, other) = ask_while(place, &half("half"), half("other half"));
+    assert_eq!((paid.code(), other.code()), ("insufficient-funds", "done"));
+    let _ = Books::audited(&*place.store());
+}
+
+fn what_another_process_has_done_between_two_reads_is_answered(place: &Place) {
+    for call in one_of_each(&place.desk(0)) {
+        let (answer, other) = ask_while(place, &call, call.clone());
+        assert_eq!(answer.text().unwrap_or_else(|| panic!("{answer:?}")), other.text().unwrap());
+        assert!(matches!(answer.outcome, Outcome::Done { repeated: true, .. }), "{answer:?}");
+    }
+    let _ = Books::audited(&*place.store());
+}
+
+fn everything_at_once_leaves_sound_books(place: &Place) {
+    bank::issue(&place.desk(0), 0, medley::CARDS, 20_000);
+    let faulty = |run| Arc::new(Faulty::new(place.store(), Cut::one_in(40, run)));
+    let desks: Vec<Desk> = (1..=2).map(|run| bank::desk(faulty(run), SEED, run)).collect();
+    let tally = medley::run(&desks, 12, 40, 1);
+    for kind in ["redeem", "hold", "capture", "void", "refund", "change state", "load"] {
+        assert!(tally.contains_key(&format!("{kind}: done")), "{kind} was never done: {tally:#?}");
+    }
+    let books = Books::audited(&*place.store());
+    assert!(books.count(OperationKind::ExpireHold) > 0, "no hold has passed");
 }
 
 /// What only a server can do to its clients.

@@ -300,7 +300,7 @@ fn refunds_go_back_where_the_money_came_from() {
     assert_eq!(again["repeated"], true);
     till.run(&["refund", "--order", "o", "--amount", "28.01"]).refused("28.00 USD");
     till.run(&["refund", "--order", "nothing", "--amount", "1.00"]).refused("no card of this site has paid");
-    till.run(&["refund", "--order", "o", "--amount", "0"]).refused("`amount`");
+    till.run(&["refund", "--order", "o", "--amount", "0"]).refused("more than nothing");
     // Another payment method's part goes onto a card, or to a customer's store credit.
     till.run(&["redeem", "--order", "p", "--total", "50.00", "--card", &other]).done();
     till.run(&["refund", "--order", "p", "--amount", "26.01", "--to-card", &id]).refused("26.00 USD");
@@ -435,7 +435,7 @@ fn a_backup_becomes_a_ledger_again() {
     let written = till.run(&["backup", "backup.db", "--json"]).json();
     till.assert_fits("backup-output", &written);
     let again = till.run(&["backup", "backup.db"]);
-    again.refused("is already there");
+    again.refused("is there already");
     assert!(till.run(&["backup", "second.db"]).done().out.contains("The key file is not in it"));
     till.run(&["backup", "nowhere/x.db"]).refused("cannot write");
     till.run(&["redeem", "--order", "p", "--total", "3.00", "--code", &code]).done();

@@ -95,7 +95,10 @@ impl Default for PostgresOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The address cannot be read. It is not repeated, since it may have a password.
-    #[error("the address of the database cannot be read; write it as `postgres://user:password@host:5432/database`")]
+    #[error(
+        "the address of the database cannot be read; write it as `postgres://user:password@host:5432/database`, with \
+         special characters of the password as `%40`, and `?sslmode=` disable, prefer or require"
+    )]
     Url,
     /// The name of the schema is none.
     #[error("`{0}` is no name of a schema; use small letters, digits and `_`, and begin with a letter")]

@@ -98,8 +98,8 @@ fn cut(images: usize, seed: u64) -> Result<()> {
         let recipe =
             Recipe { seed: seed + place, synchronous: Synchronous::Full, shoppers: 8, rounds, disturbed, trap: None };
         let recording = power::record(recipe)?;
-        // Every sync of it, twice.
-        let one = power::cut_power(&recording, 0, PER_RECORDING.max(2 * recording.cuts_at_syncs()), true)?;
+        // Before and after every sync of it.
+        let one = power::cut_power(&recording, 0, PER_RECORDING.max(recording.cuts_at_syncs()), true)?;
         killed.add(power::kill_and_cut_power(&recording, 4, 25)?);
         println!(
             "power cut: seed {}, {} operations, {} writes and syncs, {} times into the file: {} images of {} cuts, {} lost, \

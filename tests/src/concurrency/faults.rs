@@ -157,6 +157,33 @@ impl Fault for Gate {
     }
 }
 
+/// Lets something happen once, right after an operation has read for the first time.
+pub struct Meanwhile {
+    key: String,
+    happens: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Meanwhile {
+    /// Lets it happen after the first read of the operation with this key.
+    #[must_use]
+    pub fn after_first_read(key: &str, happens: impl FnOnce() + Send + 'static) -> Self {
+        Self { key: key.to_string(), happens: Mutex::new(Some(Box::new(happens))) }
+    }
+}
+
+impl Fault for Meanwhile {
+    fn find(&self, inner: &dyn Store, want: &Want) -> Result<Found, StoreError> {
+        let found = inner.find(want);
+        if want.operation.as_ref().is_some_and(|operation| operation.key == self.key) {
+            let happens = locked(&self.happens).take();
+            if let Some(happens) = happens {
+                happens();
+            }
+        }
+        found
+    }
+}
+
 /// How a store lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lie {

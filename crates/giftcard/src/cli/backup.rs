@@ -33,7 +33,7 @@ pub(crate) fn backup(
     let BackupArguments { file, json } = arguments;
     let store = ledger.store()?;
     if file.symlink_metadata().is_ok() {
-        let message = format!("{}: is there already; a backup goes to a new file", file.display());
+        let message = format!("`{}` is there already; a backup goes to a new file", file.display());
         return Err(Failure::refused("place-taken", message));
     }
     let bar = progress::bar();

@@ -1,7 +1,7 @@
 //! Refunds of orders that cards paid for: the rules split, the ledger books. Must not split.
 
 use giftcard_engine::moment::InstantMs;
-use giftcard_engine::refund::{Payment, RefundRequest};
+use giftcard_engine::refund::{Payment, RefundRefused, RefundRequest};
 use giftcard_engine::{Currency, Minor};
 use giftcard_host::RefundError;
 use giftcard_ledger::draft::Draft;
@@ -172,9 +172,13 @@ impl Refund<'_> {
         let refunded = match self.desk.till().rulebook().refund(&request, false) {
             Ok(refunded) => refunded,
             Err(RefundError::Rules(error)) => return Err(failed(crate::TillError::from(&*error).into())),
+            Err(RefundError::Refused(RefundRefused::NotPositive)) => {
+                let problem = "a refund must be more than nothing";
+                return Err(failed(DeskError::input(InputErrorKind::RefundNotPositive, "amount", problem)));
+            }
             Err(RefundError::Refused(refused)) => {
                 let message = match &refused {
-                    giftcard_engine::refund::RefundRefused::AboveRefundable(left) => format!(
+                    RefundRefused::AboveRefundable(left) => format!(
                         "{} is more than is still refundable, which is {}",
                         currency.format(amount),
                         currency.format(*left)

@@ -17,6 +17,12 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How often a statement is asked again on another connection: all idle ones may have been lost at once.
 const LOST_MAX: usize = 3;
 
+/// Pause before a connection is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a free connection is waited for at most.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
 /// The values of a statement.
 pub(super) type Parameters = Vec<Box<dyn ToSql + Send + Sync>>;
 
@@ -55,7 +61,7 @@ impl Asker {
         let pool = Pool::builder(manager)
             .max_size(connections.max(1))
             .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(wait + limit))
+            .wait_timeout(Some((wait + limit).min(WAIT_MAX)))
             .create_timeout(Some(wait))
             .build()
             .map_err(|error| OpenError::Failed(StoreError::Failed(error.to_string())))?;
@@ -66,7 +72,15 @@ impl Asker {
     pub(super) async fn rows(self, sql: &str, parameters: Parameters, again: Again) -> Result<Vec<Row>, StoreError> {
         let mut lost = 0;
         loop {
-            let client = self.client().await?;
+            let client = match self.pool.get().await {
+                Ok(client) => client,
+                Err(PoolError::Backend(error)) if is_lost(&error) && lost < LOST_MAX => {
+                    lost += 1;
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+                Err(error) => return Err(no_connection(&error)),
+            };
             let values: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|value| &**value as _).collect();
             let mut sent = false;
             let answer = async {
@@ -74,36 +88,32 @@ impl Asker {
                 sent = true;
                 client.query(&statement, &values).await
             };
-            let why = match tokio::time::timeout(self.limit + GRACE, answer).await {
+            let answer = match tokio::time::timeout(self.limit + GRACE, answer).await {
                 Ok(Ok(rows)) => return Ok(rows),
-                Ok(Err(error)) if !is_lost(&error) => return Err(store_error(&error)),
-                Ok(Err(error)) => told(&error),
-                Err(_) => {
-                    lost = LOST_MAX;
-                    "the server does not answer".to_string()
-                }
+                Ok(Err(error)) => Some(error),
+                Err(_) => None,
             };
-            // Whatever else comes on it is not the answer to the next question.
+            // Whatever else comes on it is not the answer to the next question, and a new one may be better off.
             drop(Object::take(client));
-            if sent && again == Again::No {
-                return Err(StoreError::Unknown(why));
-            }
+            let why = match &answer {
+                Some(error) if !is_lost(error) => return Err(store_error(error)),
+                Some(error) => told(error),
+                None => "the server does not answer".to_string(),
+            };
             lost += 1;
-            if lost > LOST_MAX {
-                return Err(StoreError::Unavailable(why));
+            match again {
+                Again::No if sent => return Err(StoreError::Unknown(why)),
+                _ if answer.is_none() || lost > LOST_MAX => return Err(StoreError::Unavailable(why)),
+                _ => {}
             }
         }
     }
+}
 
-    /// A connection, for more than one statement.
-    pub(super) async fn client(&self) -> Result<Object, StoreError> {
-        self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => match store_error(&error) {
-                StoreError::Failed(why) | StoreError::Corrupt(why) => StoreError::Unavailable(why),
-                error => error,
-            },
-            PoolError::Timeout(_) => StoreError::Unavailable("no connection was free in time".to_string()),
-            error => StoreError::Unavailable(error.to_string()),
-        })
-    }
+fn no_connection(error: &PoolError) -> StoreError {
+    StoreError::Unavailable(match error {
+        PoolError::Backend(error) => told(error),
+        PoolError::Timeout(_) => "no connection was free in time".to_string(),
+        error => error.to_string(),
+    })
 }

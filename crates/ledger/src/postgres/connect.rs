@@ -48,7 +48,8 @@ pub(super) struct Connector {
 impl Connector {
     /// Reads the URL; connects to nothing.
     pub(super) fn new(url: &str, options: &PostgresOptions, purpose: Purpose) -> Result<Self, OpenError> {
-        // The reason may quote a part of the password.
+        // The reason may quote a part of the password. What libpq calls `verify-full` is what `require` does here.
+        let url = url.replace("sslmode=verify-full", "sslmode=require");
         let mut config: Config = url.parse().map_err(|_| OpenError::Url)?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(OpenError::Url);

@@ -1,6 +1,6 @@
 //! What one operation needs to know, in one statement: one round trip and one snapshot. Must not know what for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::ask::{Parameters, parameter};
 use super::rows::{self, AccountRow, CodeRow, CreditKeyRow, Kept, OperationRow, RecordKeyRow, RecordRow, column};
@@ -106,7 +106,7 @@ pub(super) fn read(want: &Want, answer: &[tokio_postgres::Row]) -> Result<Found,
 
 /// Where several lookups of one wanted code have codes, only the first code was wanted, and its account.
 fn drop_unwanted(found: &mut Found, want: &Want) {
-    let mut wanted: Vec<Id> = want.accounts.clone();
+    let mut wanted: HashSet<Id> = want.accounts.iter().copied().collect();
     wanted.extend(found.credits.iter().flatten());
     wanted.extend(found.codes.iter().flatten().filter_map(|code| code.account));
     found.accounts.retain(|id, _| wanted.contains(id));
