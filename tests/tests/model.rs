@@ -29,7 +29,7 @@ fn number(variable: &str) -> Option<u32> {
 
 fn the_ledger_does_what_the_model_does(place: &Place) {
     let chosen = number("GIFTCARD_MODEL_CASES");
-    let cases = chosen.unwrap_or(if place.is_file() { 100 } else { 40 });
+    let cases = chosen.unwrap_or(if place.is_file() { 80 } else { 30 });
     let seed = number("GIFTCARD_MODEL_SEED").unwrap_or(1);
     let config = Config { cases, failure_persistence: None, max_shrink_time: SHRINK_MAX_MS, ..Config::default() };
     let mut bytes = [0; 32];

@@ -352,15 +352,16 @@ fn what_is_cut_off_is_done_once(place: &Place) {
 }
 
 fn what_a_killed_process_was_doing_is_done_once(place: &Place) {
-    let card = bank::issue(&place.desk(0), 0, 1, 100 * 1_000)[0];
-    let calls = exact(400, 100, 0);
+    let card = bank::issue(&place.desk(0), 0, 1, 100 * 10_000)[0];
+    // Far more than are done before it is noticed that it is at work.
+    let calls = exact(3_000, 100, 0);
     let mut client = Client::start(CLIENT);
     client.open(place, 2_000);
     client.wait_until_ready();
     client.send(&calls, 16);
     // Somewhere in the middle.
     let store = place.store();
-    let count = || store.operations(0, 1_000).unwrap().len();
+    let count = || store.operations(0, 25).unwrap().len();
     while count() < 20 {
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -368,14 +369,14 @@ fn what_a_killed_process_was_doing_is_done_once(place: &Place) {
     let before = Books::audited(&*store);
     let done_before = before.count(OperationKind::Redeem);
     assert!(done_before < calls.len(), "it was killed too late");
-    assert_eq!(before.balance(card), 100 * (1_000 - done_before as i64));
+    assert_eq!(before.balance(card), 100 * (10_000 - done_before as i64));
     // Whoever asks next hears of each whether it was done.
     let answers = ask_all(&place.desk(1), &calls, 16);
     assert_eq!(count_done(&answers, &[]), calls.len());
     let repeated = |answer: &&Answered| matches!(answer.outcome, Outcome::Done { repeated: true, .. });
     assert_eq!(answers.iter().filter(repeated).count(), done_before);
     let books = Books::audited(&*store);
-    assert_eq!(books.balance(card), 100 * 600);
+    assert_eq!(books.balance(card), 100 * 7_000);
     books.assert_answers(&calls, &answers);
 }
 

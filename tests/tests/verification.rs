@@ -404,6 +404,28 @@ fn what_others_commit_meanwhile_is_not_reported() {
 }
 
 #[test]
+fn of_several_who_seal_at_once_each_makes_another_checkpoint() {
+    let (_folder, path) = copy();
+    std::thread::scope(|scope| {
+        for card in [0, 1, 4, 5] {
+            let desk = desk(&path);
+            scope.spawn(move || {
+                for number in 0..5 {
+                    let name = format!("{card}-{number}");
+                    pay(&desk, &name, &name, 1, &[card], PayKind::Redeem);
+                    desk.checkpoint(NOW).unwrap();
+                }
+            });
+        }
+    });
+    let desk = desk(&path);
+    desk.checkpoint(NOW).unwrap();
+    assert_eq!(desk.checkpoint(NOW).unwrap(), None);
+    let report = verify(&desk, &VerifyOptions::default());
+    assert!(report.sound && report.checkpoints > 3, "{report:#?}");
+}
+
+#[test]
 fn a_backup_under_load_restores_to_a_verified_prefix() {
     let (folder, path) = copy();
     let desk = desk(&path);

@@ -126,6 +126,11 @@ fn making_a_ledger_again_changes_nothing_and_says_so() {
     till.run(&["init", "--site", "second", "--currency", "XXX"]).refused("`currency`");
     till.run(&["init", "--site", "second", "--time-zone", "Mars"]).refused("zone");
     till.run(&["init", "--site", "second", "--currency", "USD"]).done();
+    fs::write(till.path("empty.db"), "").unwrap();
+    till.run(&["--database", "sqlite:empty.db", "init"]).done();
+    fs::write(till.path("text.db"), "not a database, and longer than a header".repeat(9)).unwrap();
+    till.run(&["--database", "sqlite:text.db", "init"]).refused("is not a ledger");
+    assert!(!till.path("text.keys").exists());
     #[cfg(unix)]
     for file in ["giftcard.keys", "giftcard.db"] {
         use std::os::unix::fs::PermissionsExt;

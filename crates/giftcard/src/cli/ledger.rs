@@ -196,7 +196,11 @@ pub(crate) fn init(
     let there = match address.open(false) {
         Ok(store) => Some(store),
         Err(DatabaseProblem::Missing { .. }) => None,
-        Err(problem) => return Err(problem.into()),
+        // An empty file can become one; anything else is refused again.
+        Err(_) => {
+            address.open(true)?;
+            None
+        }
     };
     let bound = there.as_deref().map(keys_of).transpose()?.flatten().is_some();
     let (secrets, keys_made) = keys_or_new(&keys, &address, bound)?;

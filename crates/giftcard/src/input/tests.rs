@@ -8,6 +8,7 @@ use super::*;
 mod accepted;
 mod bounds;
 mod cards;
+mod pay;
 mod refund;
 mod schema;
 mod settings;

@@ -40,7 +40,7 @@ const WAL_BYTES_LEFT: i64 = 64 << 20;
 const STATEMENTS: usize = 128;
 
 /// How long opening waits for others before it leaves the write-ahead log to them.
-const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(500);
+const CHECKPOINT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// One at a time: a file that is made is closed before SQLite opens it, and closing takes away every lock that this
 /// process has on it.
