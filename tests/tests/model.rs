@@ -9,8 +9,9 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use giftcard_tests::concurrency::place::Place;
+use giftcard_tests::model::Money;
 use giftcard_tests::model::compare::{Tally, run};
-use giftcard_tests::model::steps::sequences;
+use giftcard_tests::model::steps::{IssueWish, Key, PayWish, Pick, Size, Step, Wish, sequences};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 /// How long a failing sequence may be made shorter.
@@ -21,6 +22,49 @@ const STEPS_MAX: usize = 60;
 
 giftcard_tests::on_every_store! {
     the_ledger_does_what_the_model_does;
+    a_capture_that_takes_nothing_is_refunded_like_any_other;
+    a_hold_that_reserves_nothing_any_more_ends_all_the_same;
+}
+
+/// An order of 0.06 PLN is held on a card in USD, which takes 0.02 USD; the capture of 0.04 PLN, rounded up, takes all of
+/// it. What random sequences came upon once.
+fn rounded_up() -> Vec<Step> {
+    let card =
+        IssueWish { money: Money::Usd, value: 500, active: true, ends_in_ms: None, customer: None, bought_by: None };
+    let held = pay(Some(20));
+    [Wish::Issue(vec![card]), held, Wish::Capture(1, Some(Size::Units(4)), false)].map(now).to_vec()
+}
+
+fn pay(hold_minutes: Option<u32>) -> Wish {
+    Wish::Pay(PayWish {
+        order: 1,
+        money: Money::Pln,
+        total: Size::Units(6),
+        customer: None,
+        entries: vec![(Pick::Good(0, false), None)],
+        is_exact: false,
+        require_full: false,
+        hold_minutes,
+    })
+}
+
+fn now(wish: Wish) -> Step {
+    Step { wait_ms: 0, key: Key::New, wish }
+}
+
+fn a_capture_that_takes_nothing_is_refunded_like_any_other(place: &Place) {
+    let refund = |size| now(Wish::Refund(1, false, size));
+    let rest = [now(Wish::Capture(1, None, false)), refund(Size::Units(3)), refund(Size::All)];
+    let mut tally = Tally::new();
+    run(place, &[rounded_up(), rest.to_vec()].concat(), &mut tally);
+    assert_eq!((tally["Capture: done"], tally["Refund: done"]), (2, 2));
+}
+
+fn a_hold_that_reserves_nothing_any_more_ends_all_the_same(place: &Place) {
+    let later = Step { wait_ms: 20 * 60_000, ..now(pay(None)) };
+    let mut tally = Tally::new();
+    run(place, &[rounded_up(), vec![later]].concat(), &mut tally);
+    assert_eq!((tally["Capture: done"], tally["Pay: done"]), (1, 2));
 }
 
 fn number(variable: &str) -> Option<u32> {

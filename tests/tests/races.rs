@@ -366,6 +366,16 @@ fn what_a_killed_process_was_doing_is_done_once(place: &Place) {
         std::thread::sleep(Duration::from_millis(1));
     }
     client.kill();
+    // A server goes on with what it was sent last.
+    let highest = || store.operations(i64::MIN, usize::MAX).unwrap().len();
+    let mut seen = highest();
+    loop {
+        std::thread::sleep(Duration::from_millis(100));
+        match highest() {
+            count if count == seen => break,
+            count => seen = count,
+        }
+    }
     let before = Books::audited(&*store);
     let done_before = before.count(OperationKind::Redeem);
     assert!(done_before < calls.len(), "it was killed too late");

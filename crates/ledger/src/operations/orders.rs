@@ -153,13 +153,14 @@ fn begin_order(shares: &OrderShares, facts: &Facts<'_>, draft: &mut Draft) -> Re
         return Err(Refused::mistake("order-currency-changed", message).into());
     }
     if let Some((id, hold)) = hold {
-        if hold.lines.iter().any(|line| line.applied_captured > 0) {
+        // Only one that reserves nothing, any more or at all, can have passed unnoticed.
+        let has_passed = hold.ends_at <= facts.now;
+        if !has_passed && hold.lines.iter().any(|line| line.applied_captured > 0) {
             let message =
                 "the order has a hold that was captured in part; capture the rest, or end it with a final capture";
             return Err(Refused::decided("hold-partly-captured", message).into());
         }
-        // Only one that reserves nothing can have passed unnoticed.
-        let state = if hold.ends_at <= facts.now { HoldState::Expired } else { HoldState::Replaced };
+        let state = if has_passed { HoldState::Expired } else { HoldState::Replaced };
         release(id, hold, state, facts, draft, None)?;
     }
     let mut record = record.unwrap_or(OrderRecord {
