@@ -86,6 +86,15 @@ fn after_a_failed_sync_nothing_is_acknowledged_and_the_file_recovers() {
 }
 
 #[test]
+fn what_a_failed_sync_left_in_the_log_is_not_answered() {
+    for seed in 60..64 {
+        let tally = failing::repeat_what_failed(seed, 60).unwrap_or_else(|error| panic!("{error:#}"));
+        assert!(tally.images >= 60, "{tally:?}");
+        assert_eq!((tally.lost, tally.broken), ((0, 0), 0), "{:#?}", tally.faults);
+    }
+}
+
+#[test]
 fn after_a_failed_write_nothing_is_acknowledged_and_the_file_recovers() {
     fails(Fault::WriteFails, &[0, 1, 17, 150]);
 }

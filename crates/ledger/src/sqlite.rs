@@ -24,6 +24,7 @@ use crate::store::{
 mod backup;
 mod copy;
 mod find;
+mod log;
 mod open;
 mod readers;
 mod report;
@@ -121,7 +122,10 @@ impl SqliteStore {
         // SQLite itself takes a transaction back after some errors.
         let rolled_back = connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok();
         match trouble.of_write() {
-            Consequence::Lasting(why) => self.fail(why),
+            Consequence::Lasting(why) => {
+                cut_unfinished(connection);
+                self.fail(why)
+            }
             Consequence::Passing(error) if rolled_back => error,
             Consequence::Passing(error) => self.fail(format!("{error}, and it could not be taken back")),
         }
@@ -178,6 +182,14 @@ fn transaction<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Res
     let done = work(connection)?;
     connection.prepare_cached("COMMIT")?.execute([])?;
     Ok(done)
+}
+
+/// Takes from the log what a failed commit left there. Where the disk refuses even that there is nothing more to do.
+fn cut_unfinished(connection: &Connection) {
+    if connection.execute_batch("BEGIN IMMEDIATE").is_ok() {
+        let _ = log::cut_unfinished(connection);
+        let _ = connection.execute_batch("ROLLBACK");
+    }
 }
 
 impl Store for SqliteStore {

@@ -167,6 +167,34 @@ pub fn recovered(desk: &Desk, client: &mut Client, clock: impl Fn() -> usize, fa
     Ok(Outcome { failed, there, acknowledged: findings.acknowledged, tally: Tally::default() })
 }
 
+/// Lets the sync of one operation fail, which leaves it in the write-ahead log as far as the system can read it, opens the
+/// ledger again, and cuts the power while it is opened and once the operation was repeated: nothing else is synced by then.
+///
+/// # Errors
+/// What was not as promised.
+pub fn repeat_what_failed(seed: u64, images: usize) -> Result<Tally> {
+    let mut scene = Scene::new(seed, 5, Synchronous::Full)?;
+    let desk = scene.open()?;
+    (0..ROUNDS_BEFORE).try_for_each(|_| scene.round(&desk).iter().try_for_each(not_failed))?;
+    let before = scene.shim.position();
+    scene.shim.tape().set(Some(Trap { fault: Fault::SyncFails, after: 0, lasts: true }));
+    let load = Action::Load { card: 0, amount: 1 };
+    let reply = scene.ask(&desk, "failed", &load, bank::NOW);
+    ensure!(matches!(&reply, Reply::Failed(code, _) if code == "database-failed"), "{reply:?}");
+    // Closing cannot move the log into the file either, so that it is left behind.
+    drop(desk);
+    scene.shim.tape().set(None);
+    let desk = scene.open().context("it does not open again")?;
+    let there = desk.store().operations(i64::MIN, usize::MAX)?;
+    ensure!(!there.iter().any(|one| one.operation.key.key == "failed"), "what failed is answered without a sync");
+    let answered = scene.ask(&desk, "failed", &load, bank::NOW);
+    ensure!(matches!(answered, Reply::Done(_)), "{answered:?}");
+    let events = std::mem::take(&mut scene.shim.tape().events);
+    drop(desk);
+    let client = std::mem::take(&mut *scene.client());
+    cut_power(&Recording { seed, events, client, operations: Vec::new() }, before, images, false)
+}
+
 /// Lets a disk fail while another process moves the write-ahead log into the file: that is no failure of the ledger, and
 /// nothing that was acknowledged depends on it. Returns whether it failed, and what power cuts from then on showed.
 ///

@@ -147,7 +147,8 @@ impl Scene {
         self.client.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask(&self, desk: &Desk, key: &str, action: &Action, now: i64) -> Reply {
+    /// Asks for one thing.
+    pub fn ask(&self, desk: &Desk, key: &str, action: &Action, now: i64) -> Reply {
         self.client().sends(key, action, now, self.shim.position());
         let reply = action.perform(desk, key, now);
         let heard_at = self.shim.position();

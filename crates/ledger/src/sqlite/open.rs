@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::backup::{create_private, sync_folder_of};
 use super::trouble::Trouble;
-use super::{SqliteOptions, Synchronous};
+use super::{SqliteOptions, Synchronous, log};
 
 /// `GCLG` in ASCII: in the header of every ledger.
 const APPLICATION_ID: i64 = 0x4743_4c47;
@@ -135,8 +135,8 @@ pub(super) fn writer(path: &Path, options: &SqliteOptions) -> Result<(Connection
     }
     use_write_ahead_log(&connection, options).map_err(failed)?;
     set_writer(&connection, options).map_err(failed)?;
-    migrate(&mut connection, &path)?;
     take_over_log(&connection, options).map_err(failed)?;
+    migrate(&mut connection, &path)?;
     if made {
         sync_folder_of(&path).map_err(|error| other(&path, error))?;
     }
@@ -352,9 +352,9 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     transaction.commit().map_err(|error| failed(Trouble::from(error)))
 }
 
-/// Moves what is in the write-ahead log into the file and syncs it: a process that ended may have left there what it
-/// never synced, and nothing of that may be answered before it is durable. Where others keep using the log, it was not
-/// left behind, and is theirs.
+/// Moves what is in the write-ahead log into the file and syncs both: a process that was killed may have left there what
+/// it had not synced yet, and nothing of that may be answered before it is durable. Where others keep using the log, it
+/// was not left behind, and is theirs.
 fn take_over_log(connection: &Connection, options: &SqliteOptions) -> Result<(), Trouble> {
     let patience = CHECKPOINT_PATIENCE.min(options.busy_timeout());
     connection.busy_timeout(patience)?;
@@ -364,9 +364,11 @@ fn take_over_log(connection: &Connection, options: &SqliteOptions) -> Result<(),
     });
     connection.busy_timeout(options.busy_timeout())?;
     match taken {
-        Err(trouble) if trouble.is_busy() => Ok(()),
-        taken => taken,
+        Err(trouble) if trouble.is_busy() => {}
+        taken => taken?,
     }
+    // SQLite does not sync that it has shortened the log: after a loss of power the old one would be back.
+    log::sync(connection)
 }
 
 fn busy_log() -> Trouble {
