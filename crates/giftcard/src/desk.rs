@@ -329,5 +329,5 @@ pub(crate) fn operation_key(site: &str, key: &str) -> Result<OperationKey, DeskE
 /// # Errors
 /// [`StoreError::Corrupt`] where the stored answer is none.
 pub fn receipt(answer: &Answer) -> Result<Receipt, DeskError> {
-    Ok(giftcard_ledger::ledger::read_record(&answer.text)?)
+    Ok(giftcard_ledger::plan::read_record(&answer.text)?)
 }

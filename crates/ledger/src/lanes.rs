@@ -4,18 +4,22 @@
 //! Whoever finds its lane idle commits everything that waits there, so a lone caller commits in its own thread, without
 //! a hand-over; the others wait for their verdicts.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
 
 use crate::store::{Changes, Store, StoreError, Verdict};
 
 /// Most operations of one transaction: bounds how long the first of them waits for the last.
 const BATCH_MAX: usize = 128;
 
+/// Batches that a thread commits for others, at most, once its own is done: handing the lane over costs the others the
+/// time until somebody else is awake.
+const LEADS_MAX: u32 = 8;
+
 /// What was handed in, and what became of it.
 pub(crate) struct Ticket {
     changes: Changes,
     state: Mutex<TicketState>,
-    turn: Condvar,
 }
 
 #[derive(Default)]
@@ -27,6 +31,8 @@ struct TicketState {
     builds_on: Vec<Arc<Ticket>>,
     /// It is this one's turn to commit for the others.
     leads: bool,
+    /// Who sleeps until there is a verdict, or it leads.
+    sleeper: Option<Thread>,
 }
 
 impl Ticket {
@@ -45,6 +51,27 @@ impl Ticket {
     fn has_fallen(&self) -> bool {
         let builds_on = std::mem::take(&mut self.state().builds_on);
         builds_on.iter().any(|ticket| ticket.state().committed == Some(false))
+    }
+
+    /// Wakes whoever sleeps.
+    fn wake(&self) {
+        let sleeper = self.state().sleeper.take();
+        if let Some(sleeper) = sleeper {
+            sleeper.unpark();
+        }
+    }
+
+    /// Sleeps until there is a verdict, or it leads.
+    fn sleep(&self) {
+        loop {
+            let mut state = self.state();
+            if state.verdict.is_some() || state.leads {
+                return;
+            }
+            state.sleeper = Some(std::thread::current());
+            drop(state);
+            std::thread::park();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, TicketState> {
@@ -78,7 +105,7 @@ impl Lanes {
         let keys = builds_on.iter().filter_map(|ticket| ticket.changes.operation.as_ref());
         changes.builds_on = keys.map(|operation| operation.key.clone()).collect();
         let state = Mutex::new(TicketState { builds_on, ..TicketState::default() });
-        let ticket = Arc::new(Ticket { changes, state, turn: Condvar::new() });
+        let ticket = Arc::new(Ticket { changes, state });
         self.lane(lane).waiting.push(Arc::clone(&ticket));
         ticket
     }
@@ -93,33 +120,44 @@ impl Lanes {
                 }
                 state.leads = false;
             }
-            let batch = {
-                let mut waiting = self.lane(lane);
-                match waiting.busy {
-                    true => None,
-                    false => {
-                        waiting.busy = true;
-                        let count = waiting.waiting.len().min(BATCH_MAX);
-                        Some(waiting.waiting.drain(..count).collect::<Vec<_>>())
-                    }
-                }
-            };
-            match batch {
-                Some(batch) => self.lead(lane, &batch, store),
-                None => {
-                    let state = ticket.state();
-                    let idle = |state: &mut TicketState| state.verdict.is_none() && !state.leads;
-                    drop(ticket.turn.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner));
-                }
+            let mut now = self.lane(lane);
+            let is_busy = std::mem::replace(&mut now.busy, true);
+            drop(now);
+            match is_busy {
+                true => ticket.sleep(),
+                false => self.lead(lane, store),
             }
         }
     }
 
-    fn lead(&self, lane: usize, batch: &[Arc<Ticket>], store: &dyn Store) {
-        // However the commit ends, the lane is free again and nobody waits for ever.
-        let release = Release { lanes: self, lane, batch };
-        let mut standing: Vec<&Arc<Ticket>> = Vec::with_capacity(batch.len());
-        for ticket in batch {
+    /// Commits what waits in a lane that was idle, and some of what comes meanwhile.
+    fn lead(&self, lane: usize, store: &dyn Store) {
+        // However it ends, the lane is free again.
+        let _release = Release { lanes: self, lane };
+        for _ in 0..=LEADS_MAX {
+            let mut now = self.lane(lane);
+            let count = now.waiting.len().min(BATCH_MAX);
+            if count == 0 {
+                return;
+            }
+            let batch = Batch(now.waiting.drain(..count).collect());
+            drop(now);
+            batch.commit(lane, store);
+        }
+    }
+
+    fn lane(&self, lane: usize) -> MutexGuard<'_, Lane> {
+        self.lanes[lane].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is committed together. However that ends, everyone gets a verdict.
+struct Batch(Vec<Arc<Ticket>>);
+
+impl Batch {
+    fn commit(&self, lane: usize, store: &dyn Store) {
+        let mut standing: Vec<&Arc<Ticket>> = Vec::with_capacity(self.0.len());
+        for ticket in &self.0 {
             match ticket.has_fallen() {
                 true => ticket.decide(Ok(Verdict::Conflict)),
                 false => standing.push(ticket),
@@ -142,35 +180,37 @@ impl Lanes {
                 }
             }
         }
-        drop(release);
-    }
-
-    fn lane(&self, lane: usize) -> MutexGuard<'_, Lane> {
-        self.lanes[lane].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-struct Release<'a> {
-    lanes: &'a Lanes,
-    lane: usize,
-    batch: &'a [Arc<Ticket>],
-}
-
-impl Drop for Release<'_> {
+impl Drop for Batch {
     fn drop(&mut self) {
-        for ticket in self.batch {
+        for ticket in &self.0 {
             let undecided = ticket.state().committed.is_none();
             if undecided {
                 let why = "the thread that committed for others panicked".to_string();
                 ticket.decide(Err(StoreError::Unknown(why)));
             }
-            ticket.turn.notify_all();
+            ticket.wake();
         }
+    }
+}
+
+/// Frees a lane, for the first of those who wait in it.
+struct Release<'a> {
+    lanes: &'a Lanes,
+    lane: usize,
+}
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
         let mut lane = self.lanes.lane(self.lane);
         lane.busy = false;
-        if let Some(next) = lane.waiting.first() {
+        let next = lane.waiting.first().cloned();
+        drop(lane);
+        if let Some(next) = next {
             next.state().leads = true;
-            next.turn.notify_all();
+            next.wake();
         }
     }
 }

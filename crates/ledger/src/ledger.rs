@@ -1,19 +1,23 @@
 //! Runs an operation: reads, lets it be planned, commits it if what was read still holds, else plans it again; answers
 //! a repeated one with what was answered. Must not know what any operation does.
+//!
+//! What begins something new is first planned on what is remembered, without reading: its guards tell whether that was
+//! right, and a refusal is only said of what was read.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use giftcard_engine::moment::InstantMs;
-use serde::{Deserialize, Serialize};
 
+use crate::ids::Ids;
+use crate::known::Known;
 use crate::lanes::{Lanes, Ticket};
 use crate::locks::{Guard, Key, Locks};
-use crate::model::{Hash32, Id, Operation, OperationKey, RecordKind, Refusal};
-use crate::store::{Changes, Found, Personal, Store, StoreError, Verdict, Want};
+use crate::model::{Account, Id, Operation, Refusal};
+use crate::plan::{Answer, Facts, LedgerError, Plan, Refused, Request, Stop, read_record};
+use crate::store::{Changes, Found, Store, StoreError, Verdict, Want};
 
 /// How often an operation is planned before its caller is told that the ledger is busy.
 pub const ATTEMPTS_MAX: u32 = 24;
@@ -24,204 +28,8 @@ const ATTEMPTS_HOPEFUL: u32 = 2;
 /// How often reading may lead to more reading: as often as cards that replaced one another are followed, and some more.
 const READS_MAX: u32 = 24;
 
-/// Code of the refusal where the sites and programmes changed since the caller read them: read them again, and ask anew.
-pub const CONFIGURATION_CHANGED: &str = "configuration-changed";
-
 /// How long a refusal is remembered.
 pub const REFUSAL_MS: i64 = 24 * 60 * 60 * 1000;
-
-/// Codes whose account is kept in memory, so that the account can be locked before it is read.
-const KNOWN_CODES_MAX: usize = 65_536;
-
-/// An operation as its sender asks for it.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// Its identity.
-    pub key: OperationKey,
-    /// Over the request, without codes and personal fields.
-    pub hash: Hash32,
-    /// The moment; the ledger never goes back behind one it has seen.
-    pub now: InstantMs,
-    /// Personal fields of the request, to keep apart. Its reference is random.
-    pub personal: Option<Personal>,
-}
-
-/// What a plan is made from.
-pub struct Facts<'a> {
-    /// What was read, with what is under way in this process put over it.
-    pub found: Found,
-    /// Now: never before a moment that the ledger has seen.
-    pub now: InstantMs,
-    ids: &'a Ids,
-}
-
-impl Facts<'_> {
-    /// A new id.
-    #[must_use]
-    pub fn new_id(&self) -> Id {
-        self.ids.next(self.now)
-    }
-
-    /// A document that was read, typed. `None` where there is none.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] where it is not of that type.
-    pub fn record<T: serde::de::DeserializeOwned>(
-        &self,
-        kind: RecordKind,
-        site: &str,
-        id: &str,
-    ) -> Result<Option<T>, StoreError> {
-        let key = crate::model::RecordKey { kind, site: site.to_string(), id: id.to_string() };
-        self.found.records.get(&key).map(|record| read_record(&record.body)).transpose()
-    }
-}
-
-/// A document's body, typed.
-///
-/// # Errors
-/// [`StoreError::Corrupt`] where it is not of that type.
-pub fn read_record<T: serde::de::DeserializeOwned>(body: &str) -> Result<T, StoreError> {
-    serde_json::from_str(body).map_err(|error| StoreError::Corrupt(format!("a stored document: {error}")))
-}
-
-/// What an operation does with what is there.
-pub trait Plan {
-    /// A failure that is no refusal: the rules failed, or the input is wrong.
-    type Error;
-
-    /// What it has to read.
-    fn want(&self) -> Want;
-
-    /// What else it has to read, as what was read shows; nothing by default. Asked until it wants nothing new.
-    fn more(&self, found: &Found) -> Want {
-        let _ = found;
-        Want::default()
-    }
-
-    /// Whether it is what ends passed holds, which are then still there when it is planned.
-    fn ends_holds(&self) -> bool {
-        false
-    }
-
-    /// What it changes. May be called several times; only the last counts.
-    ///
-    /// # Errors
-    /// [`Stop`].
-    fn plan(&mut self, facts: &Facts<'_>) -> Result<Changes, Stop<Self::Error>>;
-}
-
-/// Why nothing is changed.
-#[derive(Debug)]
-pub enum Stop<E> {
-    /// An ordinary answer: no.
-    Refused(Refused),
-    /// What was read about the configuration is old; plan again.
-    Stale,
-    /// The store holds what cannot be.
-    Store(StoreError),
-    /// Any other failure.
-    Failed(E),
-}
-
-impl<E> From<Refused> for Stop<E> {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
-    }
-}
-
-impl<E> From<StoreError> for Stop<E> {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// A refusal: nothing moved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refused {
-    /// Stable kebab-case code.
-    pub code: String,
-    /// What was wrong and what would be right. Never a code of a card.
-    pub message: String,
-    /// More about it, such as the new quote.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<Box<serde_json::Value>>,
-    /// Whether a repetition gets the same answer for a day. Mistakes of the sender are not remembered.
-    #[serde(skip)]
-    pub remembered: bool,
-}
-
-impl Refused {
-    /// A decision against the request, which is remembered.
-    #[must_use]
-    pub fn decided(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_string(), message: message.into(), detail: None, remembered: true }
-    }
-
-    /// What the caller read of sites and programmes is old by now.
-    #[must_use]
-    pub fn configuration_changed() -> Self {
-        Self::mistake(CONFIGURATION_CHANGED, "sites or programmes were changed meanwhile; nothing was done, try again")
-    }
-
-    /// A mistake in the request, which is not remembered.
-    #[must_use]
-    pub fn mistake(code: &str, message: impl Into<String>) -> Self {
-        Self { remembered: false, ..Self::decided(code, message) }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Refused {}
-
-/// Why there is no answer, or no new one.
-#[derive(Debug)]
-pub enum LedgerError<E> {
-    /// Refused; nothing moved.
-    Refused(Refused),
-    /// The key was used for another request.
-    KeyReused,
-    /// Others were always faster; nothing moved.
-    Busy,
-    /// The store failed.
-    Store(StoreError),
-    /// The plan failed.
-    Failed(E),
-}
-
-impl<E: fmt::Display> fmt::Display for LedgerError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(refused) => refused.fmt(f),
-            Self::KeyReused => f.write_str("the operation key was used for another request; choose a new key"),
-            Self::Busy => f.write_str("others change the same cards all the time; nothing was done, try again"),
-            Self::Store(error) => error.fmt(f),
-            Self::Failed(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<E: std::error::Error> std::error::Error for LedgerError<E> {}
-
-impl<E> From<StoreError> for LedgerError<E> {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// The answer to an operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// JSON, the same for every repetition.
-    pub text: String,
-    /// Whether it had been done before.
-    pub repeated: bool,
-}
 
 /// A ledger on a store. May be used from many threads at once.
 pub struct Ledger {
@@ -230,7 +38,7 @@ pub struct Ledger {
     locks: Locks,
     ids: Ids,
     seen: AtomicI64,
-    known_codes: Mutex<HashMap<Hash32, Id>>,
+    known: Known,
 }
 
 impl Ledger {
@@ -243,7 +51,7 @@ impl Ledger {
             locks: Locks::default(),
             ids: Ids::new(random),
             seen: AtomicI64::new(i64::MIN),
-            known_codes: Mutex::default(),
+            known: Known::default(),
         }
     }
 
@@ -315,6 +123,11 @@ impl Ledger {
     /// [`LedgerError`]. With [`StoreError::Unknown`] it may have been done: ask again with the same key.
     pub fn run<P: Plan>(&self, request: &Request, plan: &mut P) -> Result<Answer, LedgerError<P::Error>> {
         let (mut conflicts, mut unavailable, mut hopeful) = (0, 0, true);
+        if plan.begins_something()
+            && let Some(answer) = self.attempt_from_memory(request, plan)?
+        {
+            return Ok(answer);
+        }
         for _ in 0..ATTEMPTS_MAX {
             match self.attempt(request, plan, hopeful) {
                 Ok(Attempt::Answered(answer)) => return Ok(answer),
@@ -336,6 +149,30 @@ impl Ledger {
         Err(LedgerError::Busy)
     }
 
+    /// Plans on what is remembered. `None` where that is not enough, or was wrong, or says no.
+    fn attempt_from_memory<P: Plan>(
+        &self,
+        request: &Request,
+        plan: &mut P,
+    ) -> Result<Option<Answer>, LedgerError<P::Error>> {
+        let want = plan.want();
+        let Some(keys) = self.known.keys(&want) else { return Ok(None) };
+        let lane = self.lane(&keys);
+        let guard = self.locks.lock(keys);
+        let Some(mut found) = self.known.found(&want) else { return Ok(None) };
+        let Some(builds_on) = guard.overlay(&mut found, lane) else { return Ok(None) };
+        let now = self.not_before_seen(request.now.max(found.high_water));
+        if found.accounts.values().any(|account| has_passed_hold(account, now)) {
+            return Ok(None);
+        }
+        let Ok(changes) = plan.plan(&Facts { found, now, ids: &self.ids }) else { return Ok(None) };
+        match self.commit(lane, guard, changes, builds_on) {
+            Ok(Attempt::Answered(answer)) => Ok(Some(answer)),
+            Ok(_) | Err(LedgerError::Store(StoreError::Unavailable(_))) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn attempt<P: Plan>(
         &self,
         request: &Request,
@@ -343,7 +180,7 @@ impl Ledger {
         hopeful: bool,
     ) -> Result<Attempt, LedgerError<P::Error>> {
         let want = Want { operation: Some(request.key.clone()), ..plan.want() };
-        let early = self.predict(&want).map(|keys| self.locks.lock(keys));
+        let early = self.known.keys(&want).map(|keys| self.locks.lock(keys));
         let (mut found, mut at_once) = self.read(&want, plan)?;
         if let Some(answer) = self.repeated(request, &found)? {
             return Ok(Attempt::Answered(answer));
@@ -405,35 +242,10 @@ impl Ledger {
         }
     }
 
-    /// The keys that `want` leads to, as far as they are known without reading; `None` if some are not.
-    fn predict(&self, want: &Want) -> Option<Vec<Key>> {
-        let known = self.known_codes();
-        let codes = want.codes.iter().map(|lookups| lookups.iter().find_map(|lookup| known.get(lookup).copied()));
-        let mut keys = codes.map(|account| account.map(Key::Account)).collect::<Option<Vec<Key>>>()?;
-        if !want.credits.is_empty() {
-            return None;
-        }
-        keys.extend(want.accounts.iter().copied().map(Key::Account));
-        keys.extend(want.records.iter().cloned().map(Key::Record));
-        Some(keys)
-    }
-
     /// What a plan needs, and whether all of it was so at one moment.
     fn read<P: Plan>(&self, want: &Want, plan: &P) -> Result<(Found, bool), StoreError> {
         let mut found = self.store.find(want)?;
-        let mut known = self.known_codes();
-        for (lookups, code) in want.codes.iter().zip(&found.codes) {
-            if let Some(code) = code
-                && let Some(account) = code.account
-                && lookups.contains(&code.lookup)
-            {
-                if known.len() >= KNOWN_CODES_MAX {
-                    known.clear();
-                }
-                known.insert(code.lookup, account);
-            }
-        }
-        drop(known);
+        self.known.read(&found);
         let (mut accounts, mut records) = (want.accounts.clone(), want.records.clone());
         let mut at_once = true;
         for _ in 0..READS_MAX {
@@ -499,8 +311,8 @@ impl Ledger {
 
     /// Sees to it that `held` of every account is of open holds only.
     fn settle_holds(&self, found: &mut Found, now: InstantMs, built_on: bool) -> Result<Holds, StoreError> {
-        let passed = |account: &&crate::model::Account| account.next_hold_end.is_some_and(|end| end <= now);
-        let accounts: Vec<Id> = found.accounts.values().filter(passed).map(|account| account.id).collect();
+        let passed = found.accounts.values().filter(|account| has_passed_hold(account, now));
+        let accounts: Vec<Id> = passed.map(|account| account.id).collect();
         if accounts.is_empty() {
             return Ok(Holds::Settled);
         }
@@ -516,9 +328,7 @@ impl Ledger {
         }
         // Another process may have ended them after the accounts were read.
         let there = self.store.find(&Want { accounts: accounts.clone(), ..Want::default() })?.accounts;
-        let version = |accounts: &HashMap<Id, crate::model::Account>, id| {
-            accounts.get(id).map(|account: &crate::model::Account| account.version)
-        };
+        let version = |accounts: &HashMap<Id, Account>, id| accounts.get(id).map(|account: &Account| account.version);
         if accounts.iter().any(|id| version(&there, id) != version(&found.accounts, id)) {
             return Ok(Holds::Moved);
         }
@@ -556,6 +366,8 @@ impl Ledger {
         drop(guard);
         let verdict = self.lanes.wait(lane, &ticket, self.store());
         under_way.committed = matches!(verdict, Ok(Verdict::Committed));
+        // Before others stop seeing it as under way.
+        self.known.written(ticket.changes(), under_way.committed);
         drop(under_way);
         match verdict? {
             Verdict::Committed => {
@@ -609,10 +421,6 @@ impl Ledger {
         let most_us = 100_u64 << conflicts.min(8);
         std::thread::sleep(Duration::from_micros(self.ids.random() % most_us));
     }
-
-    fn known_codes(&self) -> MutexGuard<'_, HashMap<Hash32, Id>> {
-        self.known_codes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 enum Attempt {
@@ -633,6 +441,11 @@ enum Holds {
     Passed(Vec<Id>),
 }
 
+/// Whether a hold on it may have passed.
+fn has_passed_hold(account: &Account, now: InstantMs) -> bool {
+    account.next_hold_end.is_some_and(|end| end <= now)
+}
+
 /// Everything that one caller at a time decides about.
 fn keys(want: &Want, found: &Found) -> Vec<Key> {
     let accounts = found.accounts.keys().copied().chain(want.accounts.iter().copied()).map(Key::Account);
@@ -644,43 +457,4 @@ fn keys(want: &Want, found: &Found) -> Vec<Key> {
     keys.sort_unstable();
     keys.dedup();
     keys
-}
-
-/// Makes ids: the moment in front, so that new ones lie together, and a counter from a random start behind it.
-pub(crate) struct Ids {
-    last: AtomicI64,
-    random: AtomicU64,
-}
-
-/// Bits of an id behind the moment.
-const ID_RANDOM_BITS: u32 = 20;
-
-impl Ids {
-    fn new(random: u64) -> Self {
-        Self { last: AtomicI64::new(0), random: AtomicU64::new(random) }
-    }
-
-    /// Splitmix64: spreads ids and pauses; no secret depends on it.
-    fn random(&self) -> u64 {
-        let state = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        let state = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let state = (state ^ state >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        state ^ state >> 31
-    }
-
-    fn next(&self, now: InstantMs) -> Id {
-        let moment = now.clamp(0, i64::MAX >> ID_RANDOM_BITS) << ID_RANDOM_BITS;
-        let random = i64::try_from(self.random() >> (64 - ID_RANDOM_BITS)).unwrap_or(0);
-        let fresh = moment | random;
-        // A greater one than the last, so that many made in one moment stay together and differ.
-        let next = |last: i64| {
-            Some(if last >= fresh || last >> ID_RANDOM_BITS == fresh >> ID_RANDOM_BITS {
-                last.saturating_add(1)
-            } else {
-                fresh
-            })
-        };
-        let last = self.last.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).unwrap_or(fresh);
-        Id::new(next(last).unwrap_or(fresh)).expect("INVARIANT: made from numbers that are not negative")
-    }
 }

@@ -8,13 +8,17 @@
 
 pub mod chain;
 pub mod draft;
+mod ids;
+mod known;
 mod lanes;
 pub mod ledger;
 mod locks;
 pub mod model;
 pub mod operations;
+pub mod plan;
 pub mod postgres;
 pub mod sqlite;
 pub mod store;
 
-pub use ledger::{Answer, Facts, Ledger, LedgerError, Plan, Refused, Request, Stop};
+pub use ledger::Ledger;
+pub use plan::{Answer, Facts, LedgerError, Plan, Refused, Request, Stop};

@@ -36,9 +36,9 @@ struct Slot {
     /// What it will be, and through which lane by whom.
     row: Option<(Row, usize, Arc<Ticket>)>,
     /// Told when the key is free.
-    turn: Arc<Condvar>,
+    turn: Option<Arc<Condvar>>,
     /// Told when something under way has ended.
-    settled: Arc<Condvar>,
+    settled: Option<Arc<Condvar>>,
 }
 
 impl Slot {
@@ -73,7 +73,7 @@ impl Locks {
                 }
                 waited = true;
                 slot.waiting += 1;
-                let turn = Arc::clone(&slot.turn);
+                let turn = Arc::clone(slot.turn.get_or_insert_default());
                 slots = turn.wait(slots).unwrap_or_else(PoisonError::into_inner);
                 slots.entry(key.clone()).or_default().waiting -= 1;
             }
@@ -91,7 +91,9 @@ impl Locks {
             if !committed || slot.under_way == 0 {
                 slot.row = None;
             }
-            slot.settled.notify_all();
+            if let Some(settled) = slot.settled.take() {
+                settled.notify_all();
+            }
             if slot.is_idle() {
                 slots.remove(&key);
             }
@@ -162,10 +164,10 @@ impl<'a> Guard<'a> {
     pub(crate) fn settle(&self) {
         let mut slots = self.locks.slots();
         for key in &self.keys {
-            while let Some(slot) = slots.get(key)
+            while let Some(slot) = slots.get_mut(key)
                 && slot.under_way > 0
             {
-                let settled = Arc::clone(&slot.settled);
+                let settled = Arc::clone(slot.settled.get_or_insert_default());
                 slots = settled.wait(slots).unwrap_or_else(PoisonError::into_inner);
             }
         }
@@ -203,8 +205,10 @@ impl Drop for Guard<'_> {
         for key in &self.keys {
             let Some(slot) = slots.get_mut(key) else { continue };
             slot.locked = false;
-            if slot.waiting > 0 {
-                slot.turn.notify_one();
+            if slot.waiting > 0
+                && let Some(turn) = &slot.turn
+            {
+                turn.notify_one();
             }
             if slot.is_idle() {
                 slots.remove(key);

@@ -17,8 +17,9 @@ use giftcard_engine::{Currency, Minor};
 
 use crate::chain::digest;
 use crate::draft::{Draft, Unsound};
-use crate::ledger::{Answer, Facts, Ledger, LedgerError, Plan, Refused, Request, Stop};
+use crate::ledger::Ledger;
 use crate::model::{Id, Operation, OperationKey, OperationKind, RecordKey, RecordKind};
+use crate::plan::{Answer, Facts, LedgerError, Plan, Refused, Request, Stop};
 use crate::store::{Changes, Found, Want};
 
 pub use cards::{

@@ -27,13 +27,17 @@ struct Arguments {
     rounds: usize,
     cards: usize,
     history: u64,
+    /// How many clients, one after the other.
+    clients: Vec<usize>,
     sqlite: bool,
     postgres: bool,
 }
 
 impl Arguments {
     fn read() -> Self {
-        let mut read = Self { seconds: 2.0, rounds: 3, cards: 10_000, history: 0, sqlite: true, postgres: true };
+        let clients = vec![1, 16, 64];
+        let mut read =
+            Self { seconds: 2.0, rounds: 3, cards: 10_000, history: 0, clients, sqlite: true, postgres: true };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().unwrap_or_else(|| panic!("`{argument}` needs a value"));
@@ -42,6 +46,7 @@ impl Arguments {
                 "--rounds" => read.rounds = value().parse().unwrap(),
                 "--cards" => read.cards = value().parse().unwrap(),
                 "--history" => read.history = value().parse().unwrap(),
+                "--clients" => read.clients = value().split(',').map(|count| count.parse().unwrap()).collect(),
                 "--store" => match value().as_str() {
                     "sqlite" => read.postgres = false,
                     "postgres" => read.sqlite = false,
@@ -49,7 +54,9 @@ impl Arguments {
                 },
                 // `cargo bench` says it to every benchmark.
                 "--bench" => {}
-                other => panic!("`{other}` is not known; there are --seconds, --rounds, --cards, --history, --store"),
+                other => panic!(
+                    "`{other}` is not known; there are --seconds, --rounds, --cards, --history, --clients, --store"
+                ),
             }
         }
         read
@@ -93,7 +100,7 @@ fn sqlite(arguments: &Arguments) {
         for batch in [1, 64] {
             table.add(&format!("raw, batches of {batch}"), raw.run(&cards, batch, arguments.seconds));
         }
-        for clients in [1, 16, 64] {
+        for clients in arguments.clients.iter().copied() {
             for hot in [false, true] {
                 let plan = Plan { clients, hot, seconds: arguments.seconds };
                 table.add(&plan.label(), drive::redeem(&desk, &cards, &plan));
@@ -127,7 +134,7 @@ fn postgres(arguments: &Arguments) {
                 table.add(&format!("raw, {}", plan.label()), raw.run(&cards, &plan));
             }
         }
-        for clients in [1, 16, 64] {
+        for clients in arguments.clients.iter().copied() {
             for hot in [false, true] {
                 let plan = Plan { clients, hot, seconds: arguments.seconds };
                 table.add(&plan.label(), drive::redeem(&desk, &cards, &plan));

@@ -61,7 +61,9 @@ impl Table {
             println!("| {label} | {median:.0} | {least:.0} | {greatest:.0} | {latency:.0} |");
         }
         println!();
-        for (label, with, what) in &self.comparisons {
+        let measured = |label: &String| self.rounds.contains_key(label);
+        for (label, with, what) in self.comparisons.iter().filter(|(label, with, _)| measured(label) && measured(with))
+        {
             let (mine, other) = (self.rates(label).1, self.rates(with).1);
             let ratio = if what.starts_with("latency") { other / mine } else { mine / other };
             println!("{}, {label}: {ratio:.2} {what} ({with})", self.store);

@@ -9,12 +9,12 @@ use giftcard::desk::{Decisions, VerifyOptions};
 use giftcard_engine::card::Status;
 use giftcard_engine::{Currency, Minor};
 use giftcard_ledger::chain;
-use giftcard_ledger::ledger::read_record;
 use giftcard_ledger::model::{
     Account, AccountKind, Counter, Entry, Hash32, HoldRecord, HoldState, Id, Leg, OperationKind, OrderRecord,
     RecordKind,
 };
 use giftcard_ledger::operations::hold_lines_left;
+use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::{AccountFilter, Numbered, Store, StoreError, Want};
 
 /// Rows that are read at a time.

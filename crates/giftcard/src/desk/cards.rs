@@ -13,11 +13,11 @@ use std::collections::HashMap;
 
 use giftcard_engine::Minor;
 use giftcard_engine::moment::{InstantMs, format_instant};
-use giftcard_ledger::ledger::read_record;
 use giftcard_ledger::model::{Account, AccountKind, CodeState, HoldRecord, Id, RecordKey, RecordKind};
 use giftcard_ledger::operations::{
     Adjust, Adjustment, ChangeState, Close, ExpireCard, Load, StateChange, Target, hold_key,
 };
+use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::{Changes, CodeChange, Found, Want};
 use giftcard_ledger::{Answer, Refused};
 use serde_json::json;

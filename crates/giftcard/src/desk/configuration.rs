@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
 
 use giftcard_engine::programme::{Programme, Site};
-use giftcard_ledger::ledger::read_record;
 use giftcard_ledger::model::{Account, Record, RecordKind};
+use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::{Context, StoreError, Want};
 use serde::Serialize;
 

@@ -1,7 +1,7 @@
 //! Customers as a shop knows them, and erasing what is known of one. Must not know what they own.
 
-use giftcard_ledger::ledger::read_record;
 use giftcard_ledger::model::{Record, RecordKey, RecordKind};
+use giftcard_ledger::plan::read_record;
 
 use super::cards::check_limit;
 use super::setup::{Planned, put};

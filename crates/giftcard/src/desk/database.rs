@@ -259,7 +259,7 @@ pub fn first_site(store: &dyn Store, document: &serde_json::Value) -> Result<(Si
     for _ in 0..2 {
         let found = store.find(&Want { records: vec![key.clone()], ..Want::default() })?;
         if let Some(record) = found.records.get(&key) {
-            return Ok((giftcard_ledger::ledger::read_record(&record.body)?, false));
+            return Ok((giftcard_ledger::plan::read_record(&record.body)?, false));
         }
         let body = serde_json::to_string(&document).expect("INVARIANT: a site has string keys only");
         let change = RecordChange { key: key.clone(), before: None, body: Some(body) };

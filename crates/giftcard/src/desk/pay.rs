@@ -134,7 +134,7 @@ impl Desk {
         let key = hold_key(hold);
         let found = self.store().find(&Want { records: vec![key.clone()], ..Want::default() })?;
         let record: Option<giftcard_ledger::model::HoldRecord> =
-            found.records.get(&key).map(|record| giftcard_ledger::ledger::read_record(&record.body)).transpose()?;
+            found.records.get(&key).map(|record| giftcard_ledger::plan::read_record(&record.body)).transpose()?;
         let known = record.filter(|record| record.site == site).and_then(|record| Currency::iso(&record.currency));
         known.ok_or_else(|| Refused::mistake("hold-not-found", format!("the site has no hold `{hold}`")).into())
     }
@@ -415,17 +415,22 @@ impl Plan for Payment<'_> {
 
     fn more(&self, found: &Found) -> Want {
         let Some(record) = found.records.get(&order_key(&self.site, &self.order_id)) else { return Want::default() };
-        let Ok(order) = giftcard_ledger::ledger::read_record::<OrderRecord>(&record.body) else {
+        let Ok(order) = giftcard_ledger::plan::read_record::<OrderRecord>(&record.body) else {
             return Want::default();
         };
         let Some(hold) = order.hold else { return Want::default() };
         let mut want = Want { records: vec![hold_key(hold)], ..Want::default() };
         if let Some(record) = found.records.get(&hold_key(hold))
-            && let Ok(hold) = giftcard_ledger::ledger::read_record::<giftcard_ledger::model::HoldRecord>(&record.body)
+            && let Ok(hold) = giftcard_ledger::plan::read_record::<giftcard_ledger::model::HoldRecord>(&record.body)
         {
             want.accounts = hold.lines.iter().map(|line| line.account).collect();
         }
         want
+    }
+
+    /// An order is paid once as a rule. What decides is guarded: the configuration, and every account that was read.
+    fn begins_something(&self) -> bool {
+        true
     }
 
     fn plan(&mut self, facts: &Facts<'_>) -> Result<Changes, Stop<DeskError>> {

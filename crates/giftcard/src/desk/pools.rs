@@ -3,8 +3,8 @@
 
 mod stock;
 
-use giftcard_ledger::ledger::read_record;
 use giftcard_ledger::model::{CodeState, Record, RecordKey, RecordKind};
+use giftcard_ledger::plan::read_record;
 
 use super::setup::{Planned, check_name, put, read_pattern, weak_pattern};
 use super::{Desk, DeskError};

@@ -5,12 +5,12 @@ use giftcard_engine::refund::{Payment, RefundRefused, RefundRequest};
 use giftcard_engine::{Currency, Minor};
 use giftcard_host::RefundError;
 use giftcard_ledger::draft::Draft;
-use giftcard_ledger::ledger::read_record;
 use giftcard_ledger::model::{Id, Operation, OperationKind, OrderRecord};
 use giftcard_ledger::operations::{
     NewCode, RefundOther, RefundPlan, RefundTarget, ReturnedShare, Target, order_key, plan_refund, refund_targets,
     want_of_order,
 };
+use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::{Changes, Found, Want};
 use giftcard_ledger::{Answer, Facts, Plan, Refused, Stop};
 

@@ -4,8 +4,8 @@
 mod names;
 mod programmes;
 
-use giftcard_ledger::ledger::read_record;
 use giftcard_ledger::model::{Record, RecordKey, RecordKind};
+use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::{Changes, RecordChange, StoreError, Verdict, Want};
 
 use super::configuration::KeptProgramme;

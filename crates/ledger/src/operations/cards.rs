@@ -8,8 +8,8 @@ use giftcard_engine::{Currency, Minor};
 
 use super::{Command, Receipt, Target, positive};
 use crate::draft::{Draft, Post};
-use crate::ledger::{Facts, Refused, Stop};
 use crate::model::{Account, AccountKind, Code, CodeState, Counter, Hash32, Id, OperationKind, Record};
+use crate::plan::{Facts, Refused, Stop};
 use crate::store::Want;
 
 /// Most cards of one operation: bounds how long one takes.

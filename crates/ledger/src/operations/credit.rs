@@ -11,8 +11,8 @@ use super::cards::{begin, closed, held, negated};
 use super::{Command, Receipt, Target};
 use crate::chain::{BEGINNING, digest};
 use crate::draft::{Draft, Post};
-use crate::ledger::{Facts, Refused, Stop};
 use crate::model::{Account, AccountKind, Id, OperationKind};
+use crate::plan::{Facts, Refused, Stop};
 use crate::store::Want;
 
 /// The id of a customer's store credit at a site in a currency: always the same, so that two who open it at once open

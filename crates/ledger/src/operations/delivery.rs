@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use super::cards::{begin, wanting};
 use super::{Command, Receipt, Target};
 use crate::draft::{Draft, Post};
-use crate::ledger::{Facts, Refused, Stop};
 use crate::model::{AccountKind, OperationKind};
+use crate::plan::{Facts, Refused, Stop};
 use crate::store::Want;
 
 /// The sealed code of a card is opened for its delivery. Moves nothing.

@@ -10,11 +10,11 @@ use giftcard_engine::{Currency, Minor};
 use super::cards::negated;
 use super::{Command, Receipt, hold_key, minor};
 use crate::draft::{Draft, Post};
-use crate::ledger::{Facts, Refused, Stop, read_record};
 use crate::model::{
     Account, Counter, HoldLine, HoldRecord, HoldState, Id, OperationKind, OrderRecord, RecordKey, RecordKind,
     TenderRecord,
 };
+use crate::plan::{Facts, Refused, Stop, read_record};
 use crate::store::{Found, OpenHold, StoreError, Want};
 
 /// Code of a refusal: the hold was captured, voided, replaced, or has ended.

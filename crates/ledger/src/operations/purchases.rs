@@ -9,8 +9,8 @@ use giftcard_engine::card::Status;
 use super::cards::{begin, closed, held, negated, wanting};
 use super::{Command, NewCode, Receipt, Target, positive};
 use crate::draft::{Draft, Post};
-use crate::ledger::{Facts, Refused, Stop};
 use crate::model::{Account, AccountKind, Counter, Id, OperationKind};
+use crate::plan::{Facts, Refused, Stop};
 use crate::store::Want;
 
 /// The purchase of a card is refunded, from what is available on it. An empty card is closed by it.

@@ -10,8 +10,8 @@ use super::credit::{credit_id, new_credit};
 use super::orders::{Booking, order_key};
 use super::{Command, NewCode, Receipt, Target, minor, positive};
 use crate::draft::{Draft, Post};
-use crate::ledger::{Facts, Refused, Stop, read_record};
 use crate::model::{Account, Counter, Id, OperationKind, OrderRecord};
+use crate::plan::{Facts, Refused, Stop, read_record};
 use crate::store::{Found, StoreError, Want};
 
 /// How many replacements of a card are followed.

@@ -4,8 +4,8 @@ use giftcard_engine::Currency;
 
 use super::credit::credit_id;
 use crate::draft::Draft;
-use crate::ledger::{Facts, Refused};
 use crate::model::{Account, Code, Hash32, Id};
+use crate::plan::{Facts, Refused};
 use crate::store::{Found, Want};
 
 /// An account as a caller names it.

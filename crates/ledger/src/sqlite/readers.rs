@@ -17,6 +17,7 @@ pub(super) struct Readers {
 struct Shelf {
     idle: Vec<Connection>,
     in_use: usize,
+    waiting: usize,
 }
 
 /// A connection that goes back when this is dropped, unless something went wrong with it.
@@ -28,7 +29,7 @@ struct Lent<'a> {
 
 impl Readers {
     pub(super) fn new(most: usize, open: impl Fn() -> Result<Connection, Trouble> + Send + Sync + 'static) -> Self {
-        let shelf = Mutex::new(Shelf { idle: Vec::new(), in_use: 0 });
+        let shelf = Mutex::new(Shelf { idle: Vec::new(), in_use: 0, waiting: 0 });
         Self { open: Box::new(open), most: most.max(1), shelf, returned: Condvar::new() }
     }
 
@@ -54,7 +55,9 @@ impl Readers {
     fn lend(&self) -> Result<Lent<'_>, Trouble> {
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         while shelf.idle.is_empty() && shelf.in_use >= self.most {
+            shelf.waiting += 1;
             shelf = self.returned.wait(shelf).unwrap_or_else(PoisonError::into_inner);
+            shelf.waiting -= 1;
         }
         shelf.in_use += 1;
         let idle = shelf.idle.pop();
@@ -74,7 +77,10 @@ impl Drop for Lent<'_> {
         let mut shelf = self.readers.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         shelf.in_use -= 1;
         shelf.idle.extend(connection);
+        let is_awaited = shelf.waiting > 0;
         drop(shelf);
-        self.readers.returned.notify_one();
+        if is_awaited {
+            self.readers.returned.notify_one();
+        }
     }
 }

@@ -3,9 +3,9 @@
 use giftcard_engine::Currency;
 use giftcard_engine::moment::InstantMs;
 use giftcard_engine::programme::MANUAL;
-use giftcard_ledger::ledger::{CONFIGURATION_CHANGED, read_record};
 use giftcard_ledger::model::{AccountKind, RecordKind};
 use giftcard_ledger::operations::{Load, Target, ToCredit, credit_id};
+use giftcard_ledger::plan::{CONFIGURATION_CHANGED, read_record};
 use giftcard_ledger::store::AccountFilter;
 use giftcard_ledger::{Answer, Refused};
 use serde_json::json;

@@ -4,11 +4,11 @@
 use giftcard_engine::moment::InstantMs;
 use giftcard_engine::programme::MANUAL;
 use giftcard_engine::{Currency, Minor};
-use giftcard_ledger::ledger::{CONFIGURATION_CHANGED, read_record};
 use giftcard_ledger::model::{AccountKind, Id, OperationKind, Record, RecordKey, RecordKind};
 use giftcard_ledger::operations::{
     CARDS_PER_ISSUE_MAX, CODE_NOT_FREE, CODE_TAKEN, Command, IssueCards, NewCard, Receipt, Target, Transfer,
 };
+use giftcard_ledger::plan::{CONFIGURATION_CHANGED, read_record};
 use giftcard_ledger::store::{Found, Want};
 use giftcard_ledger::{Answer, Refused, Request};
 use serde_json::{Value, json};

@@ -6,9 +6,9 @@ use giftcard_engine::Currency;
 use giftcard_engine::Minor;
 use giftcard_engine::code::normalise;
 use giftcard_engine::moment::InstantMs;
-use giftcard_ledger::ledger::read_record;
 use giftcard_ledger::model::{Account, AccountKind, Id};
 use giftcard_ledger::operations::Receipt;
+use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::{AccountFilter, Found, Want};
 
 use super::super::setup::zone_of;

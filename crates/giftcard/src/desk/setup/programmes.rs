@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use giftcard_engine::programme::{MANUAL, Programme, Site};
 use giftcard_engine::{Currency, Minor};
 use giftcard_ledger::Refused;
-use giftcard_ledger::ledger::read_record;
 use giftcard_ledger::model::{Record, RecordKey, RecordKind};
+use giftcard_ledger::plan::read_record;
 
 use super::super::configuration::{KeptProgramme, name};
 use super::super::{Desk, DeskError};

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use giftcard_engine::moment::{InstantMs, format_instant};
 use giftcard_engine::{Currency, Minor};
-use giftcard_ledger::ledger::read_record;
 use giftcard_ledger::model::{HoldRecord, HoldState, Id, OperationKind, RecordKind};
 use giftcard_ledger::operations::{Receipt, hold_key, hold_lines_left};
+use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::{Found, Store, StoreError, Want};
 
 use super::chains::{Chains, decimal};

@@ -2,9 +2,9 @@
 //! the ledger.
 
 use giftcard_engine::moment::format_instant;
-use giftcard_ledger::ledger::read_record;
 use giftcard_ledger::model::{Id, Leg, Operation, OperationKey};
 use giftcard_ledger::operations::Receipt;
+use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::{Numbered, Store, StoreError, Want};
 use schemars::JsonSchema;
 use serde::Serialize;
