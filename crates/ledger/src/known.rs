@@ -2,9 +2,8 @@
 //! to the guards of its commit, and whatever is answered without one is read first. Must not know operations.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use giftcard_engine::moment::InstantMs;
 
 use crate::locks::Key;
 use crate::model::{Account, Code, Hash32, Id};
@@ -13,49 +12,64 @@ use crate::store::{Changes, Found, Want};
 /// Accounts, and codes, that are remembered: some ten megabytes of each.
 const REMEMBERED_MAX: usize = 65_536;
 
+/// Tables that rows are spread over, so that callers seldom meet at one.
+const TABLES: usize = 16;
+
+/// Stands for a version of the configuration that is not known.
+const UNKNOWN: u64 = u64::MAX;
+
 /// Rows as they were last seen.
-#[derive(Default)]
 pub(crate) struct Known {
-    rows: Mutex<Rows>,
-}
-
-#[derive(Default)]
-struct Rows {
     /// Drawn codes, by what they are looked up by. Their account is theirs for ever.
-    codes: HashMap<Hash32, Code>,
-    accounts: HashMap<Id, Account>,
-    configuration: Option<u64>,
-    high_water: InstantMs,
+    codes: Vec<Mutex<HashMap<Hash32, Code>>>,
+    accounts: Vec<Mutex<HashMap<Id, Account>>>,
+    configuration: AtomicU64,
+    high_water: AtomicI64,
 }
 
-impl Rows {
-    fn code(&self, lookups: &[Hash32]) -> Option<&Code> {
-        lookups.iter().find_map(|lookup| self.codes.get(lookup))
-    }
-
-    /// Keeps a row unless a newer one is kept.
-    fn keep(&mut self, account: &Account) {
-        match self.accounts.get_mut(&account.id) {
-            Some(kept) if kept.version >= account.version => {}
-            Some(kept) => kept.clone_from(account),
-            None => {
-                make_room(&mut self.accounts);
-                self.accounts.insert(account.id, account.clone());
-            }
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            codes: (0..TABLES).map(|_| Mutex::default()).collect(),
+            accounts: (0..TABLES).map(|_| Mutex::default()).collect(),
+            configuration: AtomicU64::new(UNKNOWN),
+            high_water: AtomicI64::new(0),
         }
     }
 }
 
-/// Those that are in use come back soon.
+/// Makes room for one more row: those that are in use come back soon.
 fn make_room<K, V>(rows: &mut HashMap<K, V>) {
-    if rows.len() >= REMEMBERED_MAX {
+    if rows.len() >= REMEMBERED_MAX / TABLES {
         rows.clear();
     }
 }
 
 impl Known {
-    fn rows(&self) -> MutexGuard<'_, Rows> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    fn codes(&self, lookup: &Hash32) -> MutexGuard<'_, HashMap<Hash32, Code>> {
+        self.codes[usize::from(lookup[0]) % TABLES].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn accounts(&self, id: Id) -> MutexGuard<'_, HashMap<Id, Account>> {
+        let table = usize::try_from(id.get().unsigned_abs() % TABLES as u64).unwrap_or(0);
+        self.accounts[table].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn code<T>(&self, lookups: &[Hash32], take: impl Fn(&Code) -> T) -> Option<T> {
+        lookups.iter().find_map(|lookup| self.codes(lookup).get(lookup).map(&take))
+    }
+
+    /// Keeps a row unless a newer one is kept.
+    fn keep(&self, account: &Account) {
+        let mut accounts = self.accounts(account.id);
+        match accounts.get_mut(&account.id) {
+            Some(kept) if kept.version >= account.version => {}
+            Some(kept) => kept.clone_from(account),
+            None => {
+                make_room(&mut accounts);
+                accounts.insert(account.id, account.clone());
+            }
+        }
     }
 
     /// What `want` leads to, as far as that is known without reading; `None` if some of it is not.
@@ -63,10 +77,8 @@ impl Known {
         if !want.credits.is_empty() {
             return None;
         }
-        let rows = self.rows();
-        let accounts = want.codes.iter().map(|lookups| rows.code(lookups).and_then(|code| code.account));
+        let accounts = want.codes.iter().map(|lookups| self.code(lookups, |code| code.account).flatten());
         let mut keys = accounts.map(|account| account.map(Key::Account)).collect::<Option<Vec<Key>>>()?;
-        drop(rows);
         keys.extend(want.accounts.iter().copied().map(Key::Account));
         keys.extend(want.records.iter().cloned().map(Key::Record));
         Some(keys)
@@ -75,50 +87,49 @@ impl Known {
     /// What reading would have found, as far as is known, and without any document. `None` where an account or the
     /// configuration is not known.
     pub(crate) fn found(&self, want: &Want) -> Option<Found> {
-        let rows = self.rows();
-        let mut found = Found { configuration: rows.configuration?, high_water: rows.high_water, ..Found::default() };
+        let configuration = self.configuration.load(Ordering::Acquire);
+        if configuration == UNKNOWN {
+            return None;
+        }
+        let high_water = self.high_water.load(Ordering::Acquire);
+        let mut found = Found { configuration, high_water, ..Found::default() };
         let mut wanted = want.accounts.clone();
         for lookups in &want.codes {
-            let code = rows.code(lookups)?;
+            let code = self.code(lookups, Code::clone)?;
             wanted.extend(code.account);
-            found.codes.push(Some(code.clone()));
+            found.codes.push(Some(code));
         }
         for id in wanted {
-            found.accounts.insert(id, rows.accounts.get(&id)?.clone());
+            let account = self.accounts(id).get(&id).cloned();
+            found.accounts.insert(id, account?);
         }
         Some(found)
     }
 
     /// Remembers what was read.
     pub(crate) fn read(&self, found: &Found) {
-        let mut rows = self.rows();
-        rows.configuration = rows.configuration.max(Some(found.configuration));
-        rows.high_water = rows.high_water.max(found.high_water);
-        found.accounts.values().for_each(|account| rows.keep(account));
+        self.configuration.store(found.configuration, Ordering::Release);
+        self.high_water.fetch_max(found.high_water, Ordering::AcqRel);
+        found.accounts.values().for_each(|account| self.keep(account));
         for code in found.codes.iter().flatten().filter(|code| code.account.is_some()) {
-            if !rows.codes.contains_key(&code.lookup) {
-                make_room(&mut rows.codes);
+            let mut codes = self.codes(&code.lookup);
+            if !codes.contains_key(&code.lookup) {
+                make_room(&mut codes);
             }
-            rows.codes.insert(code.lookup, code.clone());
+            codes.insert(code.lookup, code.clone());
         }
     }
 
     /// Remembers what was committed. Without `committed`, forgets all of it: somebody else was faster, or it is not known.
     pub(crate) fn written(&self, changes: &Changes, committed: bool) {
-        let mut rows = self.rows();
-        if !committed || changes.records.iter().any(|change| change.key.kind.is_configuration()) {
-            rows.configuration = None;
+        if committed {
+            changes.accounts.iter().for_each(|change| self.keep(&change.after));
+            return;
         }
-        for change in &changes.accounts {
-            match committed {
-                true => rows.keep(&change.after),
-                false => drop(rows.accounts.remove(&change.after.id)),
-            }
-        }
-        for (id, _) in &changes.account_checks {
-            if !committed {
-                rows.accounts.remove(id);
-            }
+        self.configuration.store(UNKNOWN, Ordering::Release);
+        let written = changes.accounts.iter().map(|change| change.after.id);
+        for id in written.chain(changes.account_checks.iter().map(|(id, _)| *id)) {
+            self.accounts(id).remove(&id);
         }
     }
 }

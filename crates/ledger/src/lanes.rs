@@ -2,19 +2,16 @@
 //! what is written.
 //!
 //! Whoever finds its lane idle commits everything that waits there, so a lone caller commits in its own thread, without
-//! a hand-over; the others wait for their verdicts.
+//! a hand-over. What came meanwhile goes to a thread of the lane's own, which commits until nothing waits any more: no
+//! caller works for the others, and the lane does not wait for one of them to wake up.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::Thread;
+use std::thread::{JoinHandle, Thread};
 
 use crate::store::{Changes, Store, StoreError, Verdict};
 
 /// Most operations of one transaction: bounds how long the first of them waits for the last.
 const BATCH_MAX: usize = 128;
-
-/// Batches that a thread commits for others, at most, once its own is done: handing the lane over costs the others the
-/// time until somebody else is awake.
-const LEADS_MAX: u32 = 8;
 
 /// What was handed in, and what became of it.
 pub(crate) struct Ticket {
@@ -82,17 +79,25 @@ impl Ticket {
 #[derive(Default)]
 struct Lane {
     waiting: Vec<Arc<Ticket>>,
+    /// Somebody commits, or is about to.
     busy: bool,
+    /// The lane's own thread is to commit.
+    is_helped: bool,
+    /// The lane's own thread, from when it was first needed.
+    helper: Option<JoinHandle<()>>,
+    /// That thread is to end.
+    is_closed: bool,
 }
 
 /// The lanes of a store.
 pub(crate) struct Lanes {
-    lanes: Vec<Mutex<Lane>>,
+    lanes: Vec<Arc<Mutex<Lane>>>,
+    store: Arc<dyn Store>,
 }
 
 impl Lanes {
-    pub(crate) fn new(count: usize) -> Self {
-        Self { lanes: (0..count.max(1)).map(|_| Mutex::default()).collect() }
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self { lanes: (0..store.lanes().max(1)).map(|_| Arc::default()).collect(), store }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -106,12 +111,13 @@ impl Lanes {
         changes.builds_on = keys.map(|operation| operation.key.clone()).collect();
         let state = Mutex::new(TicketState { builds_on, ..TicketState::default() });
         let ticket = Arc::new(Ticket { changes, state });
-        self.lane(lane).waiting.push(Arc::clone(&ticket));
+        locked(&self.lanes[lane]).waiting.push(Arc::clone(&ticket));
         ticket
     }
 
     /// Waits for the verdict, committing for everyone who waits if nobody else does.
-    pub(crate) fn wait(&self, lane: usize, ticket: &Arc<Ticket>, store: &dyn Store) -> Result<Verdict, StoreError> {
+    pub(crate) fn wait(&self, number: usize, ticket: &Arc<Ticket>) -> Result<Verdict, StoreError> {
+        let lane = &self.lanes[number];
         loop {
             {
                 let mut state = ticket.state();
@@ -120,34 +126,86 @@ impl Lanes {
                 }
                 state.leads = false;
             }
-            let mut now = self.lane(lane);
-            let is_busy = std::mem::replace(&mut now.busy, true);
-            drop(now);
-            match is_busy {
-                true => ticket.sleep(),
-                false => self.lead(lane, store),
+            let is_busy = std::mem::replace(&mut locked(lane).busy, true);
+            if is_busy {
+                ticket.sleep();
+                continue;
+            }
+            let release = Release { lane, by_helper: false };
+            if let Some(batch) = take(lane) {
+                batch.commit(number, &*self.store);
+            }
+            if self.help(number) {
+                // It is the helper's to free.
+                std::mem::forget(release);
             }
         }
     }
 
-    /// Commits what waits in a lane that was idle, and some of what comes meanwhile.
-    fn lead(&self, lane: usize, store: &dyn Store) {
-        // However it ends, the lane is free again.
-        let _release = Release { lanes: self, lane };
-        for _ in 0..=LEADS_MAX {
-            let mut now = self.lane(lane);
-            let count = now.waiting.len().min(BATCH_MAX);
-            if count == 0 {
-                return;
-            }
-            let batch = Batch(now.waiting.drain(..count).collect());
+    /// Leaves a lane in which somebody waits to its own thread. False where nobody does, or there can be none.
+    fn help(&self, number: usize) -> bool {
+        let lane = &self.lanes[number];
+        let mut now = locked(lane);
+        if now.waiting.is_empty() {
+            return false;
+        }
+        if now.helper.is_none() {
+            let (lane, store) = (Arc::clone(lane), Arc::clone(&self.store));
+            let helper = std::thread::Builder::new().name("giftcard-commit".to_string());
+            now.helper = helper.spawn(move || serve(number, &lane, &*store)).ok();
+        }
+        let Some(helper) = now.helper.as_ref().map(|helper| helper.thread().clone()) else { return false };
+        now.is_helped = true;
+        drop(now);
+        helper.unpark();
+        true
+    }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        for lane in &self.lanes {
+            let mut now = locked(lane);
+            now.is_closed = true;
+            let helper = now.helper.take();
             drop(now);
-            batch.commit(lane, store);
+            if let Some(helper) = helper {
+                helper.thread().unpark();
+                // One that panicked has told those who waited.
+                let _ = helper.join();
+            }
         }
     }
+}
 
-    fn lane(&self, lane: usize) -> MutexGuard<'_, Lane> {
-        self.lanes[lane].lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(lane: &Mutex<Lane>) -> MutexGuard<'_, Lane> {
+    lane.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is committed next.
+fn take(lane: &Mutex<Lane>) -> Option<Batch> {
+    let mut now = locked(lane);
+    let count = now.waiting.len().min(BATCH_MAX);
+    (count > 0).then(|| Batch(now.waiting.drain(..count).collect()))
+}
+
+/// What the lane's own thread does.
+fn serve(number: usize, lane: &Mutex<Lane>, store: &dyn Store) {
+    loop {
+        let mut now = locked(lane);
+        if now.is_closed {
+            return;
+        }
+        let is_helped = std::mem::take(&mut now.is_helped);
+        drop(now);
+        if !is_helped {
+            std::thread::park();
+            continue;
+        }
+        let _release = Release { lane, by_helper: true };
+        while let Some(batch) = take(lane) {
+            batch.commit(number, store);
+        }
     }
 }
 
@@ -196,15 +254,19 @@ impl Drop for Batch {
     }
 }
 
-/// Frees a lane, for the first of those who wait in it.
+/// Frees a lane when dropped, for the first of those who wait in it.
 struct Release<'a> {
-    lanes: &'a Lanes,
-    lane: usize,
+    lane: &'a Mutex<Lane>,
+    by_helper: bool,
 }
 
 impl Drop for Release<'_> {
     fn drop(&mut self) {
-        let mut lane = self.lanes.lane(self.lane);
+        let mut lane = locked(self.lane);
+        if self.by_helper && std::thread::panicking() {
+            // The next time there will be another one.
+            lane.helper = None;
+        }
         lane.busy = false;
         let next = lane.waiting.first().cloned();
         drop(lane);

@@ -46,7 +46,7 @@ impl Ledger {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, random: u64) -> Self {
         Self {
-            lanes: Lanes::new(store.lanes()),
+            lanes: Lanes::new(Arc::clone(&store)),
             store,
             locks: Locks::default(),
             ids: Ids::new(random),
@@ -114,7 +114,7 @@ impl Ledger {
         let keys: Vec<Key> = changes.records.iter().map(|change| Key::Record(change.key.clone())).collect();
         let lane = self.lane(&keys);
         let ticket = self.lanes.hand_in(lane, changes, Vec::new());
-        self.lanes.wait(lane, &ticket, self.store())
+        self.lanes.wait(lane, &ticket)
     }
 
     /// Does an operation, once for all time: a repetition gets the first answer.
@@ -364,7 +364,7 @@ impl Ledger {
         let mut under_way = guard.publish(&ticket, lane);
         // Whoever is next can plan on what this one will have done.
         drop(guard);
-        let verdict = self.lanes.wait(lane, &ticket, self.store());
+        let verdict = self.lanes.wait(lane, &ticket);
         under_way.committed = matches!(verdict, Ok(Verdict::Committed));
         // Before others stop seeing it as under way.
         self.known.written(ticket.changes(), under_way.committed);
@@ -401,7 +401,7 @@ impl Ledger {
             let changes = Changes { refusal: Some(refusal), ..Changes::default() };
             let ticket = self.lanes.hand_in(lane, changes, Vec::new());
             // Somebody else's answer to the same key goes first.
-            if self.lanes.wait(lane, &ticket, self.store())? != Verdict::Committed {
+            if self.lanes.wait(lane, &ticket)? != Verdict::Committed {
                 return Ok(Attempt::Again);
             }
         }
@@ -409,10 +409,7 @@ impl Ledger {
     }
 
     fn lane(&self, keys: &[Key]) -> usize {
-        let first = keys.iter().min().map_or(0, |key| match key {
-            Key::Account(id) | Key::Code(id) => id.get().unsigned_abs(),
-            Key::Record(key) => key.id.bytes().fold(7, |hash: u64, byte| hash.wrapping_mul(31) ^ u64::from(byte)),
-        });
+        let first = keys.iter().min().map_or(0, Key::spread);
         usize::try_from(first % self.lanes.count() as u64).unwrap_or(0)
     }
 

@@ -18,6 +18,16 @@ pub(crate) enum Key {
     Record(RecordKey),
 }
 
+impl Key {
+    /// A number that keys are told apart by, roughly: for who shares a lane or a table.
+    pub(crate) fn spread(&self) -> u64 {
+        match self {
+            Self::Account(id) | Self::Code(id) => id.get().unsigned_abs(),
+            Self::Record(key) => key.id.bytes().fold(7, |hash: u64, byte| hash.wrapping_mul(31) ^ u64::from(byte)),
+        }
+    }
+}
+
 /// A row as it will be once what is under way is committed.
 #[derive(Clone, Debug)]
 enum Row {
@@ -47,15 +57,27 @@ impl Slot {
     }
 }
 
+/// Tables that keys are spread over, so that callers seldom meet at one.
+const TABLES: u64 = 16;
+
+type Table = HashMap<Key, Slot>;
+
 /// All keys in use.
-#[derive(Default)]
 pub(crate) struct Locks {
-    slots: Mutex<HashMap<Key, Slot>>,
+    tables: Vec<Mutex<Table>>,
+}
+
+impl Default for Locks {
+    fn default() -> Self {
+        Self { tables: (0..TABLES).map(|_| Mutex::default()).collect() }
+    }
 }
 
 impl Locks {
-    fn slots(&self) -> MutexGuard<'_, HashMap<Key, Slot>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The table that has a key's slot.
+    fn slots(&self, key: &Key) -> MutexGuard<'_, Table> {
+        let table = usize::try_from(key.spread() % TABLES).unwrap_or(0);
+        self.tables[table].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until no other caller decides about any of `keys`.
@@ -63,8 +85,8 @@ impl Locks {
         keys.sort_unstable();
         keys.dedup();
         let mut waited = false;
-        let mut slots = self.slots();
         for key in &keys {
+            let mut slots = self.slots(key);
             loop {
                 let slot = slots.entry(key.clone()).or_default();
                 if !slot.locked {
@@ -78,14 +100,13 @@ impl Locks {
                 slots.entry(key.clone()).or_default().waiting -= 1;
             }
         }
-        drop(slots);
         Guard { locks: self, keys, waited }
     }
 
     /// What was under way for `changes` has ended. After a failure what was built on it is not believed either.
     fn retire(&self, changes: &Changes, committed: bool) {
-        let mut slots = self.slots();
         for (key, _) in rows(changes) {
+            let mut slots = self.slots(&key);
             let Some(slot) = slots.get_mut(&key) else { continue };
             slot.under_way = slot.under_way.saturating_sub(1);
             if !committed || slot.under_way == 0 {
@@ -133,9 +154,9 @@ impl<'a> Guard<'a> {
     /// Puts what is under way over what was read. `None` if some of it can only be read once it is committed: it goes
     /// through another lane, or is not kept here. Whose it is, each once; nobody's if nothing was put.
     pub(crate) fn overlay(&self, found: &mut Found, lane: usize) -> Option<Vec<Arc<Ticket>>> {
-        let slots = self.locks.slots();
         let mut whose: Vec<Arc<Ticket>> = Vec::new();
         for key in &self.keys {
+            let slots = self.locks.slots(key);
             let Some(slot) = slots.get(key) else { continue };
             if slot.under_way == 0 {
                 continue;
@@ -162,8 +183,8 @@ impl<'a> Guard<'a> {
 
     /// Waits until nothing is under way for the keys. Nobody else can add to it meanwhile.
     pub(crate) fn settle(&self) {
-        let mut slots = self.locks.slots();
         for key in &self.keys {
+            let mut slots = self.locks.slots(key);
             while let Some(slot) = slots.get_mut(key)
                 && slot.under_way > 0
             {
@@ -175,8 +196,8 @@ impl<'a> Guard<'a> {
 
     /// Shows the next caller what will be once what was handed in is committed, until what is returned is dropped.
     pub(crate) fn publish(&self, ticket: &Arc<Ticket>, lane: usize) -> UnderWay<'a> {
-        let mut slots = self.locks.slots();
         for (key, row) in rows(ticket.changes()) {
+            let mut slots = self.locks.slots(&key);
             let slot = slots.entry(key).or_default();
             slot.under_way += 1;
             slot.row = Some((row, lane, Arc::clone(ticket)));
@@ -201,8 +222,8 @@ impl Drop for UnderWay<'_> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        let mut slots = self.locks.slots();
         for key in &self.keys {
+            let mut slots = self.locks.slots(key);
             let Some(slot) = slots.get_mut(key) else { continue };
             slot.locked = false;
             if slot.waiting > 0

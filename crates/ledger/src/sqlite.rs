@@ -148,6 +148,18 @@ impl SqliteStore {
         }
     }
 
+    /// Finds through the connection that writes, if nobody writes now: what it has in memory is what was last committed,
+    /// whereas a reading one has to read it all again.
+    fn find_by_writer(&self, want: &Want) -> Option<Result<Found, StoreError>> {
+        let connection = self.writer.try_lock().ok().filter(|_| self.failed.get().is_none())?;
+        let _taken_back = IfPanicking(&connection);
+        let found = readers::at_once(&connection, |connection| find::find(connection, want));
+        if found.is_err() && !connection.is_autocommit() && connection.execute_batch("ROLLBACK").is_err() {
+            return Some(Err(self.fail("a transaction that only read could not be ended".to_owned())));
+        }
+        Some(found.map_err(Trouble::of_read))
+    }
+
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, StoreError> {
         self.readers.read(read).map_err(Trouble::of_read)
     }
@@ -198,6 +210,9 @@ impl Store for SqliteStore {
     }
 
     fn find(&self, want: &Want) -> Result<Found, StoreError> {
+        if let Some(found) = self.find_by_writer(want) {
+            return found;
+        }
         self.read_at_once(|connection| find::find(connection, want))
     }
 

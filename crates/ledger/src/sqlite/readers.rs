@@ -44,12 +44,7 @@ impl Readers {
 
     /// Runs a read of several statements over one state of the database.
     pub(super) fn read_at_once<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, Trouble> {
-        self.read(|connection| {
-            connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
-            let answer = read(connection)?;
-            connection.prepare_cached("COMMIT")?.execute([])?;
-            Ok(answer)
-        })
+        self.read(|connection| at_once(connection, read))
     }
 
     fn lend(&self) -> Result<Lent<'_>, Trouble> {
@@ -68,6 +63,17 @@ impl Readers {
         }
         Ok(lent)
     }
+}
+
+/// Runs a read over one state of the database. After an error it may still be in a transaction.
+pub(super) fn at_once<T>(
+    connection: &Connection,
+    read: impl FnOnce(&Connection) -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
+    connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
+    let answer = read(connection)?;
+    connection.prepare_cached("COMMIT")?.execute([])?;
+    Ok(answer)
 }
 
 impl Drop for Lent<'_> {
