@@ -234,7 +234,7 @@ impl Shop {
     pub fn refund_with(&self, key: &str, order: &str, mode: &str, amount: &str) -> Result<Receipt, DeskError> {
         let document = json!({ "operation": key, "site": self.site, "order": order, "mode": mode, "amount": amount });
         let spare = self.desk.refund_needs_codes(&self.site, order)?;
-        let spare = self.desk.spare_codes(&self.site, spare, self.now())?;
+        let spare = self.desk.spare_codes(&spare, self.now())?;
         receipt(&self.desk.refund(&read_document(&document.to_string())?, spare, self.now())?)
     }
 

@@ -31,6 +31,7 @@ on_both_stores!(
     no_more_goes_back_than_the_card_had_captured,
     an_abandoned_cart_locks_nothing_for_ever,
     a_card_that_the_site_does_not_take_is_not_there,
+    the_new_card_of_a_refund_is_of_the_closed_cards_site,
 );
 
 /// How many at once.
@@ -458,6 +459,34 @@ fn an_abandoned_cart_locks_nothing_for_ever(fresh: &Fresh) {
     for _ in 0..3 {
         shop.hold("again", "20.00", &[other.entry()]).unwrap();
         assert_eq!(shop.available(&other), "30.00");
+    }
+    shop.check_books();
+}
+
+/// A share of a closed card that another site issued goes to a new card of that site, whose code has to be one of that
+/// site, too: looked up under the order's site it would be kept where nobody finds it.
+fn the_new_card_of_a_refund_is_of_the_closed_cards_site(fresh: &Fresh) {
+    let shop = Shop::open(fresh);
+    let there = Shop::beside(fresh).another(&json!({ "id": "there", "currency": "USD" }));
+    let document = json!({ "name": "shared", "code_name": "shared", "accepted_by": [SITE] });
+    there.desk.set_programme("there", &read(document)).unwrap();
+    let theirs = there.cards(json!({ "programme": "shared", "value": "10.00" })).remove(0);
+    let own = shop.card("5.00");
+    shop.redeem("o-1", "15.00", &[theirs.entry(), own.entry()]).unwrap();
+    there.doing(|doing| there.desk.close(doing, &theirs.name(), None)).unwrap();
+    shop.doing(|doing| shop.desk.close(doing, &own.name(), None)).unwrap();
+    let needed = shop.desk.refund_needs_codes(SITE, "o-1").unwrap();
+    assert_eq!(needed, ["there", SITE]);
+    let spare = shop.desk.spare_codes(&needed, NOW).unwrap();
+    let sites: Vec<(String, String)> = spare.iter().map(|spare| (spare.id.to_string(), spare.site.clone())).collect();
+    let refund = json!({ "operation": "back", "order": "o-1", "mode": "cards", "amount": "15.00" });
+    shop.desk.refund(&read(refund), spare, NOW).unwrap();
+    for ((card, site), (desk, value)) in sites.iter().zip([(&there, "10.00"), (&shop, "5.00")]) {
+        let doing = giftcard::Doing { site, operation: &desk.key(), actor: None, now: NOW };
+        let name = giftcard::desk::CardName::Id(card.parse().unwrap());
+        let code = desk.desk.reveal_code(&doing, &name, Some("test")).unwrap();
+        let code = serde_json::to_value(&code).unwrap()["code"].as_str().unwrap().to_string();
+        assert_eq!(desk.ask(&code, None, "somebody").unwrap(), value, "{site}");
     }
     shop.check_books();
 }

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use giftcard::Desk;
@@ -51,6 +51,7 @@ giftcard_tests::on_every_store! {
     what_a_killed_process_was_doing_is_done_once;
     a_panic_in_a_commit_keeps_nobody_waiting;
     what_was_planned_on_a_commit_that_fell_through_is_planned_again;
+    nobody_commits_for_others_longer_than_for_themselves;
     everything_at_once_leaves_sound_books;
     what_happens_between_two_reads_is_noticed;
     what_another_process_has_done_between_two_reads_is_answered;
@@ -417,6 +418,51 @@ fn a_panic_in_a_commit_keeps_nobody_waiting(place: &Place) {
     let books = Books::audited(&*place.store());
     assert_eq!(books.balance(card), 100 * (1_000 - 32));
     books.assert_answers(&calls, &answers);
+}
+
+/// Slow commits, with the thread that each was in and what it was of.
+#[derive(Default)]
+struct Threads(Mutex<Vec<(String, Vec<String>)>>);
+
+impl Fault for Threads {
+    fn commit(&self, inner: &dyn Store, lane: usize, batch: &[&Changes]) -> Result<Vec<Verdict>, StoreError> {
+        let thread = std::thread::current().name().unwrap_or_default().to_string();
+        let key = |changes: &&Changes| changes.operation.as_ref().map(|operation| operation.key.key.clone());
+        self.0.lock().unwrap().push((thread, batch.iter().filter_map(key).collect()));
+        std::thread::sleep(Duration::from_millis(2));
+        inner.commit(lane, batch)
+    }
+}
+
+fn nobody_commits_for_others_longer_than_for_themselves(place: &Place) {
+    const OWN_THREAD: &str = "giftcard-commit";
+    bank::issue(&place.desk(0), 0, 16, 1_000);
+    let store = Arc::new(Faulty::new(place.store(), Threads::default()));
+    let desk = bank::desk(Arc::clone(&store) as Arc<dyn Store>, SEED, 1);
+    let commits = || std::mem::take(&mut *store.fault.0.lock().unwrap());
+    let pay = |client: usize, time: usize| {
+        let key = format!("client {client}, {time}");
+        assert_eq!(Call::exact(&key, 1, &bank::code(client)).ask_patiently(&desk).code(), "done");
+    };
+    // Whoever is alone commits without a hand-over.
+    (0..3).for_each(|time| pay(0, time));
+    assert!(commits().iter().all(|(thread, _)| thread != OWN_THREAD));
+    std::thread::scope(|scope| {
+        for client in 0..16 {
+            let client_thread = std::thread::Builder::new().name(format!("client {client},"));
+            client_thread.spawn_scoped(scope, move || (10..15).for_each(|time| pay(client, time))).unwrap();
+        }
+    });
+    let commits = commits();
+    let own = |(thread, batch): &&(String, Vec<String>)| batch.iter().any(|key| key.starts_with(thread.as_str()));
+    let (by_lanes, by_clients): (Vec<_>, Vec<_>) = commits.iter().partition(|(thread, _)| thread == OWN_THREAD);
+    assert!(by_clients.iter().all(own), "{by_clients:?}");
+    assert!(by_lanes.iter().any(|(_, batch)| batch.len() > 1), "{commits:?}");
+    assert_eq!(commits.iter().map(|(_, batch)| batch.len()).sum::<usize>(), 16 * 5);
+    // Their threads end with the desk.
+    drop(desk);
+    assert_eq!(Arc::strong_count(&store), 1);
+    let _ = Books::audited(&*place.store());
 }
 
 /// One process plans `second` on what `first` will have done, while another process redeems from the same card. Returns

@@ -45,7 +45,6 @@ pub use database::{Address, DatabaseProblem, bind_keys, check_keys, first_site, 
 pub use decision::{Rerun, rerun};
 pub use pay::PayKind;
 pub use pools::GENERATE_MAX;
-pub use refund::SpareCode;
 pub use report::Period;
 pub use restore::{RestoreProblem, restore};
 pub use sweep::{SweepOptions, SweepProgress, SweepReport};

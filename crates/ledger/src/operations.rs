@@ -33,7 +33,9 @@ pub use orders::{
 };
 pub use purchases::{ActivatePurchase, CancelPurchase, RefundPurchase, Transfer};
 pub use receipt::{AccountLine, Receipt, RefusedEntry, status_name};
-pub use refunds::{RefundOther, RefundPlan, RefundTarget, ReturnedShare, plan_refund, refund_targets, want_of_order};
+pub use refunds::{
+    RefundOther, RefundPlan, RefundTarget, ReturnedShare, SpareCard, plan_refund, refund_targets, want_of_order,
+};
 pub use target::Target;
 
 /// An operation that needs no rules.

@@ -1,14 +1,14 @@
 //! The ledger that is compared with the model: a desk that is asked in the model's words. Must not know what is right.
 
-use giftcard::desk::{PayKind, SpareCode};
+use giftcard::desk::PayKind;
 use giftcard::input::RefundOrderInput;
 use giftcard::{Desk, DeskError};
 use giftcard_engine::Currency;
 use giftcard_ledger::model::Id;
 use giftcard_ledger::operations::{
     ActivatePurchase, Adjust, Adjustment, CancelPurchase, ChangeState, Close, Command, ExpireCard, IssueCards, Load,
-    NewCard, NewCode, Receipt, RefundOther, RefundPurchase, Reveal, StateChange, Target as At, ToCredit, Transfer,
-    credit_id, expire_hold,
+    NewCard, NewCode, Receipt, RefundOther, RefundPurchase, Reveal, SpareCard, StateChange, Target as At, ToCredit,
+    Transfer, credit_id, expire_hold,
 };
 use serde_json::{Value, json};
 
@@ -161,8 +161,8 @@ impl<'a> Subject<'a> {
                 let (order, amount) = (paid_order(*order), decimal(*amount));
                 let document = json!({ "operation": key, "order": order, "mode": mode, "amount": amount });
                 let needed = self.desk.refund_needs_codes(bank::SITE, &order)?;
-                let spare = |_| SpareCode { card: self.new_id(now), code: self.new_code(now, codes) };
-                let spare = (0..needed).map(spare).collect();
+                let card = |site| SpareCard { site, id: self.new_id(now), code: self.new_code(now, codes) };
+                let spare = needed.into_iter().map(card).collect();
                 self.desk.refund(&read::<RefundOrderInput>(document), spare, now)
             }
             Ask::RefundOther { order, target, amount, paid } => {

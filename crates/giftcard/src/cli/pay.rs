@@ -5,7 +5,7 @@ mod entries;
 
 use clap::{Args, ValueEnum};
 use giftcard::Desk;
-use giftcard::desk::{CardName, MAIN_SITE, PayKind, SpareCode, receipt};
+use giftcard::desk::{CardName, MAIN_SITE, PayKind, receipt};
 use giftcard::input::{CaptureInput, PayInput, RefundOrderInput, RefundOtherInput, read_document};
 use giftcard::output::QuoteOutput;
 use giftcard_ledger::Answer;
@@ -356,16 +356,19 @@ impl Work for LedgerRefunds<'_> {
         let input: RefundOrderInput = read_document(document)?;
         let (desk, now) = (self.desk, now_ms());
         let site = input.site.as_deref().unwrap_or(MAIN_SITE);
-        let count = desk.refund_needs_codes(site, &input.order)?;
-        let spare = desk.spare_codes(site, count, now)?;
-        let made: Vec<_> = spare.iter().map(|SpareCode { card, .. }| *card).collect();
+        let spare = desk.spare_codes(&desk.refund_needs_codes(site, &input.order)?, now)?;
+        let made: Vec<_> = spare.iter().map(|spare| (spare.site.clone(), spare.id)).collect();
         let mut done = done(&desk.refund(&input, spare, now)?)?;
         // Only codes of this run: a repetition shows none, though they can be revealed as long as they are kept.
-        for card in made {
+        for (site, card) in made {
             if done.accounts.iter().any(|line| line.id == card.to_string()) {
                 let operation = format!("{}:reveal:{card}", &*input.operation);
-                let doing =
-                    giftcard::Doing { site, operation: &operation, actor: input.actor.as_deref(), now: now_ms() };
+                let doing = giftcard::Doing {
+                    site: &site,
+                    operation: &operation,
+                    actor: input.actor.as_deref(),
+                    now: now_ms(),
+                };
                 let reason = Some("new card of a refund");
                 done.new_cards.push(desk.reveal_code(&doing, &CardName::Id(card), reason)?);
             }

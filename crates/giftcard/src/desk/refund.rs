@@ -5,9 +5,9 @@ use giftcard_engine::refund::{Payment, RefundRefused, RefundRequest};
 use giftcard_engine::{Currency, Minor};
 use giftcard_host::RefundError;
 use giftcard_ledger::draft::Draft;
-use giftcard_ledger::model::{Id, Operation, OperationKind, OrderRecord};
+use giftcard_ledger::model::{Operation, OperationKind, OrderRecord};
 use giftcard_ledger::operations::{
-    NewCode, RefundOther, RefundPlan, RefundTarget, ReturnedShare, Target, order_key, plan_refund, refund_targets,
+    RefundOther, RefundPlan, RefundTarget, ReturnedShare, SpareCard, Target, order_key, plan_refund, refund_targets,
     want_of_order,
 };
 use giftcard_ledger::plan::read_record;
@@ -20,21 +20,13 @@ use crate::input::{InputErrorKind, RefundMode, RefundOrderInput, RefundOtherInpu
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
-/// A code made for a card that a refund may need.
-pub struct SpareCode {
-    /// The id of the card.
-    pub card: Id,
-    /// The code.
-    pub code: NewCode,
-}
-
 impl Desk {
     /// Refunds an order: of what cards paid, or split over all tenders. `spare` are codes for new cards that take the
     /// place of closed ones; see [`Desk::refund_needs_codes`].
     ///
     /// # Errors
     /// [`DeskError`]; [`Refused`] codes are `order-not-found`, `refund-above-refundable`, `code-missing`.
-    pub fn refund(&self, input: &RefundOrderInput, spare: Vec<SpareCode>, now: InstantMs) -> Result<Answer, DeskError> {
+    pub fn refund(&self, input: &RefundOrderInput, spare: Vec<SpareCard>, now: InstantMs) -> Result<Answer, DeskError> {
         let site = input.site.as_deref().unwrap_or(MAIN_SITE);
         let doing = Doing { site, operation: &input.operation, actor: input.actor.as_deref(), now };
         let facts = serde_json::json!({
@@ -42,16 +34,16 @@ impl Desk {
             "reason": input.reason.as_deref(),
         });
         let request = self.request(&doing, OperationKind::Refund.name(), &facts)?;
-        let spare = spare.into_iter().map(|spare| (spare.card, spare.code)).collect();
         let mut plan = Refund { desk: self, site, input, request_hash: request.hash, spare };
         Ok(self.ledger().run(&request, &mut plan)?)
     }
 
-    /// How many new cards, and so codes, a refund of an order may need: one for each closed card without an owner.
+    /// The sites of the new cards, and so codes, that a refund of an order may need: one for each closed card without an
+    /// owner.
     ///
     /// # Errors
     /// [`DeskError`].
-    pub fn refund_needs_codes(&self, site: &str, order: &str) -> Result<usize, DeskError> {
+    pub fn refund_needs_codes(&self, site: &str, order: &str) -> Result<Vec<String>, DeskError> {
         let want = Want { records: vec![order_key(site, order)], ..Want::default() };
         let mut found = self.store().find(&want)?;
         loop {
@@ -66,9 +58,12 @@ impl Desk {
             }
             found.accounts.extend(further.accounts);
         }
-        let Some(record) = found.records.get(&order_key(site, order)) else { return Ok(0) };
-        let targets = refund_targets(&read_record(&record.body)?, &found)?;
-        Ok(targets.iter().filter(|target| **target == RefundTarget::NewCard).count())
+        let Some(record) = found.records.get(&order_key(site, order)) else { return Ok(Vec::new()) };
+        let record: OrderRecord = read_record(&record.body)?;
+        let targets = refund_targets(&record, &found)?;
+        let needed = record.tenders.iter().zip(&targets).filter(|(_, target)| **target == RefundTarget::NewCard);
+        let sites = needed.filter_map(|(tender, _)| found.accounts.get(&tender.account));
+        Ok(sites.map(|account| account.site.clone()).collect())
     }
 }
 
@@ -136,7 +131,7 @@ struct Refund<'a> {
     site: &'a str,
     input: &'a RefundOrderInput,
     request_hash: [u8; 32],
-    spare: Vec<(Id, NewCode)>,
+    spare: Vec<SpareCard>,
 }
 
 impl Refund<'_> {
@@ -207,7 +202,7 @@ impl Plan for Refund<'_> {
 
     fn want(&self) -> Want {
         Want {
-            codes: self.spare.iter().map(|(_, code)| code.lookups()).collect(),
+            codes: self.spare.iter().map(|spare| spare.code.lookups()).collect(),
             records: vec![order_key(self.site, &self.input.order)],
             ..Want::default()
         }

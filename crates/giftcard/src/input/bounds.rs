@@ -70,6 +70,9 @@ fn characters(text: &str) -> usize {
 
 /// The text, if it is not too long.
 pub(super) fn short<E: de::Error>(text: String) -> Result<String, E> {
+    if text.contains('\0') {
+        return Err(E::custom("has the character U+0000, which no database keeps; leave it out"));
+    }
     match characters(&text) {
         0..=TEXT_CHARACTERS_MAX => Ok(text),
         count => Err(E::invalid_length(count, &AtMost("characters", TEXT_CHARACTERS_MAX))),

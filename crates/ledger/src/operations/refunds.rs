@@ -98,10 +98,20 @@ pub struct RefundPlan<'a> {
     pub other: Minor,
     /// How many milliseconds an ended card works again at least.
     pub extension_ms: i64,
-    /// Codes for new cards that take the place of closed ones, the first for the first.
-    pub spare: &'a [(Id, NewCode)],
+    /// For new cards that take the place of closed ones: of each site the first for the first.
+    pub spare: &'a [SpareCard],
     /// Why, as the caller says.
     pub reason: Option<String>,
+}
+
+/// A card that a refund may need, with its code.
+pub struct SpareCard {
+    /// The site that the card would be of.
+    pub site: String,
+    /// The id of the card.
+    pub id: Id,
+    /// The code.
+    pub code: NewCode,
 }
 
 /// Books a refund.
@@ -119,7 +129,7 @@ pub fn plan_refund(plan: RefundPlan<'_>, facts: &Facts<'_>, draft: &mut Draft) -
         reason: plan.reason,
         ..Receipt::new()
     };
-    let mut spare = plan.spare.iter().enumerate();
+    let mut spare: Vec<(usize, &SpareCard)> = plan.spare.iter().enumerate().collect();
     let mut total = Minor::ZERO;
     for share in plan.shares.iter().filter(|share| !share.applied.is_zero() || !share.taken.is_zero()) {
         let corrupt = || StoreError::Corrupt("a refund of a tender that is not there".to_string());
@@ -151,10 +161,14 @@ pub fn plan_refund(plan: RefundPlan<'_>, facts: &Facts<'_>, draft: &mut Draft) -
                 id
             }
             RefundTarget::NewCard => {
-                let Some((place, (id, code))) = spare.next() else {
-                    let message = "a closed card's share needs a new card, for which no code was given";
+                let Some(first) = spare.iter().position(|(_, card)| card.site == paid.site) else {
+                    let message = format!(
+                        "a closed card's share needs a new card of the site `{}`, for which no code was given",
+                        paid.site
+                    );
                     return Err(Refused::mistake("code-missing", message).into());
                 };
+                let (place, SpareCard { id, code, .. }) = spare.remove(first);
                 let hint = code.draw(&paid.site, *id, place, facts, draft)?;
                 let card = Account {
                     id: *id,

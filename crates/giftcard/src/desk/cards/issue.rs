@@ -6,7 +6,7 @@ use giftcard_engine::programme::MANUAL;
 use giftcard_engine::{Currency, Minor};
 use giftcard_ledger::model::{AccountKind, Id, OperationKind, Record, RecordKey, RecordKind};
 use giftcard_ledger::operations::{
-    CARDS_PER_ISSUE_MAX, CODE_NOT_FREE, CODE_TAKEN, Command, IssueCards, NewCard, Receipt, Target, Transfer,
+    CARDS_PER_ISSUE_MAX, CODE_NOT_FREE, CODE_TAKEN, Command, IssueCards, NewCard, Receipt, SpareCard, Target, Transfer,
 };
 use giftcard_ledger::plan::{CONFIGURATION_CHANGED, read_record};
 use giftcard_ledger::store::{Found, Want};
@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 
 use super::super::configuration::KeptProgramme;
 use super::super::pay::hex;
-use super::super::refund::SpareCode;
 use super::super::setup::{no_programme, no_site, read_pattern, weak_pattern, zone_of};
 use super::super::{Desk, DeskError, Doing};
 use super::CardName;
@@ -119,14 +118,19 @@ impl Desk {
         Err(DeskError::Busy)
     }
 
-    /// Codes for the cards that a refund may have to make in place of closed ones, sealed until they are delivered; see
-    /// [`Desk::refund_needs_codes`].
+    /// Codes for the cards that a refund may have to make in place of closed ones, sealed until they are delivered: one of
+    /// each of `sites`, as [`Desk::refund_needs_codes`] tells them.
     ///
     /// # Errors
     /// [`DeskError`].
-    pub fn spare_codes(&self, site: &str, count: usize, now: InstantMs) -> Result<Vec<SpareCode>, DeskError> {
-        let drawn = self.draw(site, &Source::Pattern(Pattern::standard()), count, true, now)?;
-        Ok(drawn.into_iter().map(|drawn| SpareCode { card: self.ledger().new_id(now), code: drawn.code }).collect())
+    pub fn spare_codes(&self, sites: &[String], now: InstantMs) -> Result<Vec<SpareCard>, DeskError> {
+        let mut spare = Vec::with_capacity(sites.len());
+        for site in sites {
+            let drawn = self.draw(site, &Source::Pattern(Pattern::standard()), 1, true, now)?;
+            let card = |code| SpareCard { site: site.clone(), id: self.ledger().new_id(now), code };
+            spare.extend(drawn.into_iter().map(|drawn| card(drawn.code)));
+        }
+        Ok(spare)
     }
 
     /// Does it. `None` where others were faster, and it has to be prepared anew.

@@ -272,7 +272,7 @@ fn found_id(id: &str, bench: &Bench) -> giftcard_ledger::model::Id {
 #[test]
 fn codes_of_refunds_wait_sealed() {
     let bench = bench();
-    let spare = bench.desk.spare_codes("main", 2, NOW).unwrap();
+    let spare = bench.desk.spare_codes(&["main".to_string(), "main".to_string()], NOW).unwrap();
     assert_eq!(spare.len(), 2);
     let sealed = |code: &giftcard_ledger::operations::NewCode| {
         matches!(code, giftcard_ledger::operations::NewCode::Made { sealed: Some(_), .. })

@@ -1,0 +1,148 @@
+//! What a process remembers of cards spares it the reading, and is never believed: whatever another process has done
+//! meanwhile counts.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use giftcard::Desk;
+use giftcard_ledger::model::{RecordKey, RecordKind};
+use giftcard_ledger::operations::{ChangeState, Receipt, StateChange};
+use giftcard_ledger::store::{Changes, Found, RecordChange, Store, StoreError, Verdict, Want};
+use giftcard_tests::bank::{self, NOW};
+use giftcard_tests::concurrency::books::Books;
+use giftcard_tests::concurrency::calls::{Call, What, doing};
+use giftcard_tests::concurrency::faults::{Fault, Faulty};
+use giftcard_tests::concurrency::place::{Place, SEED, site};
+use serde_json::json;
+
+const MINUTE_MS: i64 = 60_000;
+
+giftcard_tests::on_every_store! {
+    a_payment_with_a_known_card_reads_nothing;
+    money_that_another_process_took_is_not_spent_again;
+    money_that_another_process_added_can_be_spent;
+    a_card_that_another_process_disabled_pays_nothing;
+    an_order_that_another_process_was_paid_for_is_not_paid_again;
+    an_operation_that_another_process_did_is_answered;
+    a_hold_that_has_passed_is_given_back_first;
+    a_site_that_another_process_changed_is_read_again;
+}
+
+/// Counts the reads that operations begin with.
+#[derive(Default)]
+struct Reads(AtomicU64);
+
+impl Fault for Reads {
+    fn find(&self, inner: &dyn Store, want: &Want) -> Result<Found, StoreError> {
+        if want.operation.is_some() {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        inner.find(want)
+    }
+}
+
+/// Two desks of one ledger, of which the first remembers card 0 with 1000 cents, 10 of them spent.
+fn two_desks(place: &Place) -> (Desk, Desk, Arc<Faulty<Reads>>) {
+    bank::issue(&place.desk(0), 0, 1, 1_000);
+    let store = Arc::new(Faulty::new(place.store(), Reads::default()));
+    let first = bank::desk(Arc::clone(&store) as Arc<dyn Store>, SEED, 1);
+    assert_eq!(pay(&first, "first", 10), "done");
+    (first, place.desk(2), store)
+}
+
+/// Pays exactly that; returns how it was answered.
+fn pay(desk: &Desk, key: &str, amount: i64) -> String {
+    Call::exact(key, amount, &bank::code(0)).ask_patiently(desk).code().to_string()
+}
+
+fn check(place: &Place, balance: i64) {
+    let books = Books::audited(&*place.store());
+    let balances: Vec<i64> = books.all.accounts.iter().map(|account| account.balance.get()).collect();
+    assert_eq!(balances, [balance]);
+}
+
+fn a_payment_with_a_known_card_reads_nothing(place: &Place) {
+    let (first, _, store) = two_desks(place);
+    let read = store.fault.0.load(Ordering::Relaxed);
+    assert!(read > 0, "the first payment has to read");
+    for number in 0..5 {
+        assert_eq!(pay(&first, &format!("again {number}"), 1), "done");
+    }
+    assert_eq!(store.fault.0.load(Ordering::Relaxed), read);
+    check(place, 985);
+}
+
+fn money_that_another_process_took_is_not_spent_again(place: &Place) {
+    let (first, other, _) = two_desks(place);
+    assert_eq!(pay(&other, "other", 900), "done");
+    assert_eq!(pay(&first, "too much", 91), "insufficient-funds");
+    assert_eq!(pay(&first, "the rest", 90), "done");
+    check(place, 0);
+}
+
+fn money_that_another_process_added_can_be_spent(place: &Place) {
+    let (first, other, _) = two_desks(place);
+    let load = What::Load { operation: "load".to_string(), code: bank::code(0), amount: 500 };
+    assert_eq!(Call { now: NOW, what: load }.ask_patiently(&other).code(), "done");
+    // What is remembered says no; what is there says yes.
+    assert_eq!(pay(&first, "all", 1_490), "done");
+    check(place, 0);
+}
+
+fn a_card_that_another_process_disabled_pays_nothing(place: &Place) {
+    let (first, other, _) = two_desks(place);
+    let code = serde_json::from_value(json!(bank::code(0))).unwrap();
+    let target = other.target_of_code(bank::SITE, &code);
+    let command = ChangeState { target, change: StateChange::Disable, reason: None };
+    other.operate(&doing("disable", NOW), &command, &json!("disable")).unwrap();
+    assert_eq!(pay(&first, "pay", 1), "card-disabled");
+    check(place, 990);
+}
+
+fn an_order_that_another_process_was_paid_for_is_not_paid_again(place: &Place) {
+    let (first, other, _) = two_desks(place);
+    let order = |key: &str| Call::redeem(key, "one order", 300, &[bank::code(0)]);
+    assert_eq!(order("one").ask_patiently(&other).code(), "done");
+    assert_eq!(order("two").ask_patiently(&first).code(), "order-already-paid");
+    check(place, 690);
+}
+
+fn an_operation_that_another_process_did_is_answered(place: &Place) {
+    let (first, other, _) = two_desks(place);
+    let call = Call::exact("both", 100, &bank::code(0));
+    let (done, repeated) = (call.ask(&other).unwrap(), call.ask(&first).unwrap());
+    assert_eq!((done.text, false, true), (repeated.text, done.repeated, repeated.repeated));
+    // Another request under that key is refused, and not done.
+    assert_eq!(pay(&other, "key", 100), "done");
+    assert_eq!(pay(&first, "key", 101), "operation-key-reused");
+    check(place, 790);
+}
+
+fn a_hold_that_has_passed_is_given_back_first(place: &Place) {
+    let (first, _, _) = two_desks(place);
+    let hold = Call::redeem("hold", "held", 990, &[bank::code(0)]).as_hold(30);
+    assert_eq!(hold.ask_patiently(&first).code(), "done");
+    let late = Call::exact("late", 990, &bank::code(0));
+    assert_eq!(late.at(NOW + 30 * MINUTE_MS - 1).ask_patiently(&first).code(), "card-empty");
+    let later = Call::exact("later", 990, &bank::code(0)).at(NOW + 30 * MINUTE_MS);
+    assert_eq!(later.ask_patiently(&first).code(), "done");
+    check(place, 0);
+}
+
+fn a_site_that_another_process_changed_is_read_again(place: &Place) {
+    let (first, _, _) = two_desks(place);
+    let mut document = site();
+    document["hold_minutes"] = json!(7);
+    let key = RecordKey { kind: RecordKind::Site, site: String::new(), id: bank::SITE.to_string() };
+    let change = RecordChange { key, before: Some(1), body: Some(document.to_string()) };
+    let changes = Changes { records: vec![change], ..Changes::default() };
+    assert_eq!(place.store().commit(0, &[&changes]).unwrap(), [Verdict::Committed]);
+    let Call { now, what: What::Redeem(document) } = Call::redeem("hold", "held", 100, &[bank::code(0)]) else {
+        panic!("a redemption")
+    };
+    let answer = Call { now, what: What::Hold(document) }.ask(&first).unwrap();
+    let receipt: Receipt = serde_json::from_str(&answer.text).unwrap();
+    assert_eq!(receipt.ends_at.as_deref(), Some("2026-11-22T12:07:00Z"));
+    check(place, 990);
+}
