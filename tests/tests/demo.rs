@@ -43,7 +43,7 @@ fn every_step_is_as_expected_and_every_order_file_is_used() {
     let output = Command::new(DEMO).env("GIFTCARD_BIN", &*GIFTCARD).output().unwrap();
     let shown = text(&output);
     assert!(output.status.success(), "{shown}");
-    assert!(shown.contains("15 steps, all as expected"), "{shown}");
+    assert!(shown.contains("16 steps, all as expected"), "{shown}");
     for file in order_files() {
         assert!(shown.contains(&format!("$ giftcard quote {file}")), "no step uses `{file}`");
     }

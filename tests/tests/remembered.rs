@@ -29,13 +29,13 @@ giftcard_tests::on_every_store! {
     a_site_that_another_process_changed_is_read_again;
 }
 
-/// Counts the reads that operations begin with.
+/// Counts the reads of operations and of cards.
 #[derive(Default)]
 struct Reads(AtomicU64);
 
 impl Fault for Reads {
     fn find(&self, inner: &dyn Store, want: &Want) -> Result<Found, StoreError> {
-        if want.operation.is_some() {
+        if want.operation.is_some() || !want.codes.is_empty() {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
         inner.find(want)

@@ -47,6 +47,7 @@ pub use pay::PayKind;
 pub use pools::GENERATE_MAX;
 pub use report::Period;
 pub use restore::{RestoreProblem, restore};
+pub use setup::check_site;
 pub use sweep::{SweepOptions, SweepProgress, SweepReport};
 pub use tries::{Blocked, Tries, TriesLimits};
 pub use verify::{

@@ -124,6 +124,9 @@ fn making_a_ledger_again_changes_nothing_and_says_so() {
     assert_eq!(fs::read(till.path("giftcard.keys")).unwrap(), keys);
     till.run(&["init", "--currency", "USD"]).refused("its currency cannot be changed to `USD`");
     till.run(&["init", "--site", "second", "--currency", "XXX"]).refused("`currency`");
+    // Nothing is made for a site that cannot be.
+    till.run(&["--database", "sqlite:none.db", "init", "--site", "a/b"]).refused("`id`: `a/b` cannot be a name");
+    till.run(&["--database", "sqlite:none.db", "verify"]).refused("there is no ledger");
     till.run(&["init", "--site", "second", "--time-zone", "Mars"]).refused("zone");
     till.run(&["init", "--site", "second", "--currency", "USD"]).done();
     fs::write(till.path("empty.db"), "").unwrap();

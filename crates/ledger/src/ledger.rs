@@ -1,8 +1,8 @@
 //! Runs an operation: reads, lets it be planned, commits it if what was read still holds, else plans it again; answers
 //! a repeated one with what was answered. Must not know what any operation does.
 //!
-//! What begins something new is first planned on what is remembered, without reading: its guards tell whether that was
-//! right, and a refusal is only said of what was read.
+//! What begins something new is first planned on what is remembered of its cards, without reading more: its guards tell
+//! whether that was right, and a refusal is only said of what was read.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -149,13 +149,22 @@ impl Ledger {
         Err(LedgerError::Busy)
     }
 
-    /// Plans on what is remembered. `None` where that is not enough, or was wrong, or says no.
+    /// Plans on what is remembered of cards, or was just read of them, and on there being nothing else. `None` where that is
+    /// not enough, or was wrong, or says no.
     fn attempt_from_memory<P: Plan>(
         &self,
         request: &Request,
         plan: &mut P,
     ) -> Result<Option<Answer>, LedgerError<P::Error>> {
         let want = plan.want();
+        if self.known.keys(&want).is_none() && want.credits.is_empty() {
+            let cards = Want { codes: want.codes.clone(), accounts: want.accounts.clone(), ..Want::default() };
+            match self.store.find(&cards) {
+                Ok(found) => self.known.read(&found),
+                Err(StoreError::Unavailable(_)) => return Ok(None),
+                Err(error) => return Err(LedgerError::Store(error)),
+            }
+        }
         let Some(keys) = self.known.keys(&want) else { return Ok(None) };
         let lane = self.lane(&keys);
         let guard = self.locks.lock(keys);

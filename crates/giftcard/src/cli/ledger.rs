@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use giftcard::desk::{Address, DatabaseProblem, MAIN_SITE, Randomness, bind_keys, check_keys, first_site, keys_of};
+use giftcard::desk::{
+    Address, DatabaseProblem, MAIN_SITE, Randomness, bind_keys, check_keys, check_site, first_site, keys_of,
+};
+use giftcard::input::{SiteDocument, read_document};
 use giftcard::output::InitOutput;
 use giftcard::secrets::{KeyFileFlaw, KeyFileProblem, Secrets, SystemRandom};
 use giftcard::{Desk, DeskError, Doing, Till};
@@ -191,6 +194,14 @@ pub(crate) fn init(
     arguments: &InitArguments,
     terminal: &mut Terminal,
 ) -> Result<u8, Failure> {
+    let mut site =
+        serde_json::json!({ "id": arguments.site, "currency": arguments.currency.as_deref().unwrap_or(CURRENCY) });
+    if let Some(zone) = &arguments.time_zone {
+        site["time_zone"] = zone.as_str().into();
+    }
+    // Before anything is made.
+    let site: SiteDocument = read_document(&site.to_string()).map_err(DeskError::from)?;
+    check_site(&site)?;
     let address = ledger.address()?;
     let keys = ledger.keys(&address)?;
     let there = match address.open(false) {
@@ -210,12 +221,7 @@ pub(crate) fn init(
         None => address.open(true)?,
     };
     bind_keys(&*store, &secrets)?;
-    let mut site =
-        serde_json::json!({ "id": arguments.site, "currency": arguments.currency.as_deref().unwrap_or(CURRENCY) });
-    if let Some(zone) = &arguments.time_zone {
-        site["time_zone"] = zone.as_str().into();
-    }
-    let (site, site_made) = first_site(&*store, &site)?;
+    let (site, site_made) = first_site(&*store, site)?;
     let answer = InitOutput {
         database: address.to_string(),
         database_made,

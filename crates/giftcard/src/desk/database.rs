@@ -12,7 +12,7 @@ use giftcard_ledger::store::{Changes, RecordChange, Store, StoreError, Verdict, 
 
 use super::DeskError;
 use super::pay::hex;
-use crate::input::{SiteDocument, read_document};
+use crate::input::SiteDocument;
 use crate::json::excerpt;
 use crate::secrets::Secrets;
 
@@ -252,8 +252,7 @@ pub fn check_keys(store: &dyn Store, secrets: &Secrets) -> Result<(), DatabasePr
 ///
 /// # Errors
 /// [`DeskError::Input`](super::DeskError::Input) where the document is no site.
-pub fn first_site(store: &dyn Store, document: &serde_json::Value) -> Result<(SiteDocument, bool), DeskError> {
-    let document: SiteDocument = read_document(&document.to_string())?;
+pub fn first_site(store: &dyn Store, document: SiteDocument) -> Result<(SiteDocument, bool), DeskError> {
     super::setup::check_site(&document)?;
     let key = RecordKey { kind: RecordKind::Site, site: String::new(), id: document.id.to_string() };
     for _ in 0..2 {

@@ -130,7 +130,10 @@ impl Desk {
 }
 
 /// Everything of a site that can be wrong by itself.
-pub(super) fn check_site(document: &SiteDocument) -> Result<(), DeskError> {
+///
+/// # Errors
+/// [`DeskError::Input`].
+pub fn check_site(document: &SiteDocument) -> Result<(), DeskError> {
     check_name(&document.id, "id")?;
     let currency = document.currency.currency().map_err(|error| error.under("currency"))?;
     let terms: SiteInput = document.terms();

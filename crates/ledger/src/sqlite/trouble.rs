@@ -90,8 +90,10 @@ impl std::fmt::Display for Trouble {
             Self::Sqlite(rusqlite::Error::SqliteFailure(error, message)) => {
                 let known = rusqlite::ffi::code_to_str(error.extended_code);
                 match message {
-                    Some(message) => write!(f, "{message} (SQLite {}: {known})", error.extended_code),
-                    None => write!(f, "{known} (SQLite {})", error.extended_code),
+                    Some(message) if message != known => {
+                        write!(f, "{message} (SQLite {}: {known})", error.extended_code)
+                    }
+                    _ => write!(f, "{known} (SQLite {})", error.extended_code),
                 }
             }
             Self::Sqlite(error) => error.fmt(f),

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line")]
 
 mod batch;
+mod ledger;
 mod steps;
 mod walk;
 

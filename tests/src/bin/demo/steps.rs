@@ -5,13 +5,14 @@ use giftcard_tests::harness::component_path;
 use serde_json::{Value, json};
 
 use crate::batch::{self, Made, dollars};
+use crate::ledger;
 use crate::walk::Walk;
 
 /// Shows one thing.
 pub(crate) type Step = fn(&mut Walk) -> Result<()>;
 
 /// In order: first one rule at a time, then orders as platforms have them, then what is not a single order.
-pub(crate) const STEPS: [Step; 15] = [
+pub(crate) const STEPS: [Step; 16] = [
     order_of_entry,
     codes_of_one_programme,
     minimum_order,
@@ -26,6 +27,7 @@ pub(crate) const STEPS: [Step; 15] = [
     business_order,
     batch_of_orders,
     refund,
+    ledger::balances_that_stay,
     what_is_loaded,
 ];
 

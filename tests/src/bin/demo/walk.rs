@@ -114,6 +114,24 @@ impl Walk {
         Ok(format!("{FOLDER}/{name}"))
     }
 
+    /// A file of a step of its own, as a command line names it. It is not there yet.
+    pub(crate) fn scratch(&self, name: &str) -> Result<String> {
+        let path = self.root.join(FOLDER).join(name);
+        ensure!(!path.exists(), "`{}` is there already; remove it", path.display());
+        Ok(format!("{FOLDER}/{name}"))
+    }
+
+    /// Removes every file of the demo's folder whose name begins with this.
+    pub(crate) fn clear_scratch(&self, name: &str) -> Result<()> {
+        for entry in fs::read_dir(self.root.join(FOLDER))? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(name) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(&self.giftcard);
         let cache = self.root.join(FOLDER).join("cache");
