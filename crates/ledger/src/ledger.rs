@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use giftcard_engine::moment::InstantMs;
 
@@ -157,24 +157,34 @@ impl Ledger {
         plan: &mut P,
     ) -> Result<Option<Answer>, LedgerError<P::Error>> {
         let want = plan.want();
-        if self.known.keys(&want).is_none() && want.credits.is_empty() {
+        if !want.credits.is_empty() {
+            return Ok(None);
+        }
+        let (site, connection) = (request.key.site.as_str(), self.store.connections());
+        if !self.known.is_fresh(connection) || self.known.keys(site, &want).is_none() {
             let cards = Want { codes: want.codes.clone(), accounts: want.accounts.clone(), ..Want::default() };
+            let begun = Instant::now();
             match self.store.find(&cards) {
-                Ok(found) => self.known.read(&found),
+                Ok(found) => self.known.read(&found, begun, connection),
                 Err(StoreError::Unavailable(_)) => return Ok(None),
                 Err(error) => return Err(LedgerError::Store(error)),
             }
         }
-        let Some(keys) = self.known.keys(&want) else { return Ok(None) };
+        let Some(keys) = self.known.keys(site, &want) else { return Ok(None) };
         let lane = self.lane(&keys);
         let guard = self.locks.lock(keys);
-        let Some(mut found) = self.known.found(&want) else { return Ok(None) };
+        let Some(mut found) = self.known.found(site, &want) else { return Ok(None) };
         let Some(builds_on) = guard.overlay(&mut found, lane) else { return Ok(None) };
         let now = self.not_before_seen(request.now.max(found.high_water));
         if found.accounts.values().any(|account| has_passed_hold(account, now)) {
             return Ok(None);
         }
-        let Ok(changes) = plan.plan(&Facts { found, now, ids: &self.ids }) else { return Ok(None) };
+        let changes = match plan.plan(&Facts { found, now, ids: &self.ids }) {
+            Ok(changes) => changes,
+            // Trying again at once would only add to it.
+            Err(Stop::Failed(error)) if P::is_busy(&error) => return Err(LedgerError::Failed(error)),
+            Err(_) => return Ok(None),
+        };
         match self.commit(lane, guard, changes, builds_on) {
             Ok(Attempt::Answered(answer)) => Ok(Some(answer)),
             Ok(_) | Err(LedgerError::Store(StoreError::Unavailable(_))) => Ok(None),
@@ -189,7 +199,7 @@ impl Ledger {
         hopeful: bool,
     ) -> Result<Attempt, LedgerError<P::Error>> {
         let want = Want { operation: Some(request.key.clone()), ..plan.want() };
-        let early = self.known.keys(&want).map(|keys| self.locks.lock(keys));
+        let early = self.known.keys(&request.key.site, &want).map(|keys| self.locks.lock(keys));
         let (mut found, mut at_once) = self.read(&want, plan)?;
         if let Some(answer) = self.repeated(request, &found)? {
             return Ok(Attempt::Answered(answer));
@@ -253,8 +263,9 @@ impl Ledger {
 
     /// What a plan needs, and whether all of it was so at one moment.
     fn read<P: Plan>(&self, want: &Want, plan: &P) -> Result<(Found, bool), StoreError> {
+        let (begun, connection) = (Instant::now(), self.store.connections());
         let mut found = self.store.find(want)?;
-        self.known.read(&found);
+        self.known.read(&found, begun, connection);
         let (mut accounts, mut records) = (want.accounts.clone(), want.records.clone());
         let mut at_once = true;
         for _ in 0..READS_MAX {
@@ -375,8 +386,10 @@ impl Ledger {
         drop(guard);
         let verdict = self.lanes.wait(lane, &ticket);
         under_way.committed = matches!(verdict, Ok(Verdict::Committed));
-        // Before others stop seeing it as under way.
-        self.known.written(ticket.changes(), under_way.committed);
+        // Before others stop seeing it as under way. A repetition says nothing of the accounts.
+        if verdict.as_ref().ok() != Some(&Verdict::Duplicate) {
+            self.known.written(ticket.changes(), under_way.committed);
+        }
         drop(under_way);
         match verdict? {
             Verdict::Committed => {

@@ -84,6 +84,12 @@ pub trait Plan {
         false
     }
 
+    /// Whether a failure is that too much is going on.
+    fn is_busy(error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
+
     /// Whether it is what ends passed holds, which are then still there when it is planned.
     fn ends_holds(&self) -> bool {
         false

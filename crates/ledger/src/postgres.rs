@@ -282,6 +282,10 @@ impl Store for PostgresStore {
         self.lanes.len()
     }
 
+    fn connections(&self) -> u64 {
+        self.connector.made()
+    }
+
     fn find(&self, want: &Want) -> Result<Found, StoreError> {
         find::read(want, &self.ask(find::FIND, find::parameters(want))?)
     }

@@ -6,7 +6,9 @@
 //! a failed sync left behind is not known.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -38,6 +40,9 @@ mod write;
 
 pub use copy::SqliteCopy;
 pub use open::OpenError;
+
+/// Keys that are looked for by the connection that writes, at most: those of an order, not of a thousand cards.
+const FOUND_BY_WRITER_MAX: usize = 64;
 
 /// How a file is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +85,8 @@ pub enum Synchronous {
 pub struct SqliteStore {
     readers: Readers,
     writer: Mutex<Connection>,
+    /// How many wait for it to write.
+    writers: AtomicUsize,
     /// The failure after which nothing is written.
     failed: OnceLock<String>,
     path: PathBuf,
@@ -97,7 +104,14 @@ impl SqliteStore {
             let (path, options) = (path.clone(), options.clone());
             Readers::new(options.readers, move || open::reader(&path, &options))
         };
-        Ok(Self { readers, writer: Mutex::new(writer), failed: OnceLock::new(), path, options: options.clone() })
+        Ok(Self {
+            readers,
+            writer: Mutex::new(writer),
+            writers: AtomicUsize::new(0),
+            failed: OnceLock::new(),
+            path,
+            options: options.clone(),
+        })
     }
 
     /// The file, absolute.
@@ -108,7 +122,10 @@ impl SqliteStore {
 
     /// One write transaction. After a failure that may last it is the last one.
     fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, StoreError> {
-        let Ok(connection) = self.writer.lock() else {
+        self.writers.fetch_add(1, Ordering::Relaxed);
+        let locked = self.writer.lock();
+        self.writers.fetch_sub(1, Ordering::Relaxed);
+        let Ok(connection) = locked else {
             return Err(self.fail("a thread panicked while it was writing".to_owned()));
         };
         if let Some(why) = self.failed.get() {
@@ -151,9 +168,21 @@ impl SqliteStore {
     /// Finds through the connection that writes, if nobody writes now: what it has in memory is what was last committed,
     /// whereas a reading one has to read it all again.
     fn find_by_writer(&self, want: &Want) -> Option<Result<Found, StoreError>> {
+        let keys = want.codes.len() + want.accounts.len() + want.records.len() + want.credits.len();
+        if keys > FOUND_BY_WRITER_MAX || self.writers.load(Ordering::Relaxed) > 0 {
+            return None;
+        }
         let connection = self.writer.try_lock().ok().filter(|_| self.failed.get().is_none())?;
-        let _taken_back = IfPanicking(&connection);
-        let found = readers::at_once(&connection, |connection| find::find(connection, want));
+        let find = || readers::at_once(&connection, |connection| find::find(connection, want));
+        let found = match std::panic::catch_unwind(AssertUnwindSafe(find)) {
+            Ok(found) => found,
+            // That a read panics must not keep anyone from writing.
+            Err(panic) => {
+                let _ = connection.execute_batch("ROLLBACK");
+                drop(connection);
+                std::panic::resume_unwind(panic);
+            }
+        };
         if found.is_err() && !connection.is_autocommit() && connection.execute_batch("ROLLBACK").is_err() {
             return Some(Err(self.fail("a transaction that only read could not be ended".to_owned())));
         }

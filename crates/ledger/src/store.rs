@@ -357,6 +357,12 @@ pub trait Store: Send + Sync {
     /// How many batches may be committed at the same time. Never 0.
     fn lanes(&self) -> usize;
 
+    /// How many connections were made so far. After a new one it may be another server that answers, of which nothing is
+    /// known. Always the same where there is no server.
+    fn connections(&self) -> u64 {
+        0
+    }
+
     /// One consistent read.
     ///
     /// # Errors

@@ -324,6 +324,10 @@ impl<F: Fault> Store for Faulty<F> {
         self.inner.lanes()
     }
 
+    fn connections(&self) -> u64 {
+        self.inner.connections()
+    }
+
     fn find(&self, want: &Want) -> Result<Found, StoreError> {
         self.fault.find(&*self.inner, want)
     }

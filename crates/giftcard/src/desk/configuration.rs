@@ -140,7 +140,7 @@ impl Desk {
     /// The configuration, at `version` or later.
     pub(super) fn configuration_at(&self, version: u64) -> Result<Arc<Configuration>, DeskError> {
         let kept = self.configuration.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(kept) = kept.filter(|kept| kept.version == version) {
+        if let Some(kept) = kept.filter(|kept| kept.version >= version) {
             return Ok(kept);
         }
         let read = Arc::new(self.read_configuration()?);

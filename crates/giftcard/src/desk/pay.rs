@@ -433,6 +433,10 @@ impl Plan for Payment<'_> {
         true
     }
 
+    fn is_busy(error: &DeskError) -> bool {
+        error.code() == "busy"
+    }
+
     fn plan(&mut self, facts: &Facts<'_>) -> Result<Changes, Stop<DeskError>> {
         let configuration = self.desk.configuration_at(facts.found.configuration).map_err(Stop::Failed)?;
         if configuration.version != facts.found.configuration {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::Connect;
@@ -43,6 +44,8 @@ pub(super) struct Connector {
     tls: Option<MakeRustlsConnect>,
     setup: String,
     timeout: Duration,
+    /// How many connections it made, with all of its clones.
+    made: Arc<AtomicU64>,
 }
 
 impl Connector {
@@ -66,7 +69,13 @@ impl Connector {
             SslMode::Disable => None,
             mode => Some(MakeRustlsConnect::new(encryption(mode, options)?)),
         };
-        Ok(Self { config, tls, setup: setup(options, purpose), timeout: options.connect_timeout })
+        let made = Arc::default();
+        Ok(Self { config, tls, setup: setup(options, purpose), timeout: options.connect_timeout, made })
+    }
+
+    /// How many connections were made so far.
+    pub(super) fn made(&self) -> u64 {
+        self.made.load(Ordering::Acquire)
     }
 
     /// The address, for the pool; the pool never connects by itself.
@@ -95,6 +104,7 @@ impl Connector {
             }
         };
         client.batch_execute(&self.setup).await?;
+        self.made.fetch_add(1, Ordering::AcqRel);
         Ok((client, task))
     }
 }

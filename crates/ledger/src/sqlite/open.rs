@@ -357,7 +357,8 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
 /// was not left behind, and is theirs.
 fn take_over_log(connection: &Connection, options: &SqliteOptions) -> Result<(), Trouble> {
     let patience = CHECKPOINT_PATIENCE.min(options.busy_timeout());
-    connection.busy_timeout(patience)?;
+    // It would wait for readers with the writer's lock in its hands. This way others write between the attempts.
+    connection.busy_timeout(Duration::ZERO)?;
     let taken = patiently(patience, || {
         let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?;
         if busy { Err(busy_log()) } else { Ok(()) }
