@@ -8,11 +8,12 @@ use crate::chain;
 use crate::model::{Account, Code, Hash32, Id, Record, RecordKey};
 use crate::store::{Found, StoreError, Want};
 
-/// Each document and each store credit is looked for by itself, so that no plan reads a table for them.
+/// Each document and each store credit is looked for by itself, so that no plan reads a table for them; and the greatest
+/// moment by its order, since for `max` a plan that was made for an empty table reads all of the index.
 pub(super) const FIND: &str = "\
 SELECT
     (SELECT version FROM configuration),
-    coalesce((SELECT max(at) FROM operation WHERE until IS NULL), 0),
+    coalesce((SELECT at FROM operation WHERE until IS NULL ORDER BY at DESC LIMIT 1), 0),
     (SELECT ROW(o.*)::operation_v1 FROM operation o WHERE o.id = $1),
     ARRAY(SELECT ROW(c.*)::code_v1 FROM code c WHERE c.lookup = ANY ($2)),
     credit.ids,
