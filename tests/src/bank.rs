@@ -84,6 +84,24 @@ pub fn usd() -> Currency {
     Currency::new("USD", 2).expect("a currency")
 }
 
+/// Minor units.
+///
+/// # Panics
+/// Beyond 2^53 - 1.
+#[must_use]
+pub fn minor(amount: i64) -> Minor {
+    Minor::new(amount).expect("an amount is at most 2^53 - 1")
+}
+
+/// Cents as "35.00".
+///
+/// # Panics
+/// Beyond 2^53 - 1.
+#[must_use]
+pub fn dollars(cents: i64) -> String {
+    minor(cents).to_decimal(2)
+}
+
 /// The code of the card with this number.
 #[must_use]
 pub fn code(number: usize) -> String {
@@ -100,7 +118,7 @@ pub fn issue(desk: &Desk, from: usize, count: usize, value: i64) -> Vec<Id> {
             currency: usd(),
             programme: "manual".to_string(),
             customer: None,
-            value: Minor::new(value).expect("an amount"),
+            value: minor(value),
             active: true,
             expires_at: None,
             expires_on: None,
@@ -125,12 +143,16 @@ pub fn issue(desk: &Desk, from: usize, count: usize, value: i64) -> Vec<Id> {
 /// A payment of `total` cents with these codes.
 #[must_use]
 pub fn payment(operation: &str, order: &str, total: i64, codes: &[String]) -> PayInput {
-    let cards: Vec<_> = codes.iter().map(|code| serde_json::json!({ "code": code })).collect();
-    let total = Minor::new(total).expect("an amount").to_decimal(2);
-    let document = serde_json::json!({
+    let cards = codes.iter().map(|code| serde_json::json!({ "code": code })).collect();
+    serde_json::from_value(payment_document(operation, order, total, cards)).expect("a payment")
+}
+
+/// A document of `giftcard redeem` or `giftcard hold` for `total` cents.
+#[must_use]
+pub fn payment_document(operation: &str, order: &str, total: i64, cards: Vec<serde_json::Value>) -> serde_json::Value {
+    serde_json::json!({
         "operation": operation,
-        "order": { "id": order, "currency": "USD", "total": total },
+        "order": { "id": order, "currency": "USD", "total": dollars(total) },
         "cards": cards,
-    });
-    serde_json::from_value(document).expect("a payment")
+    })
 }

@@ -9,8 +9,8 @@ use giftcard::desk::{CardName, PayKind, VerifyOptions, receipt};
 use giftcard::input::{PositiveAmount, read_document};
 use giftcard::output::{AccountEntryOutput, CardDetailsOutput, IssuedOutput, QuoteOutput};
 use giftcard::{Desk, DeskError, Doing};
+use giftcard_engine::Currency;
 use giftcard_engine::moment::InstantMs;
-use giftcard_engine::{Currency, Minor};
 use giftcard_ledger::operations::Receipt;
 use serde_json::{Value, json};
 
@@ -393,15 +393,6 @@ pub fn refused<T>(result: Result<T, DeskError>) -> String {
 #[must_use]
 pub fn cents(text: &str) -> i64 {
     bank::usd().parse(text).unwrap().get()
-}
-
-/// Cents as "35.00".
-///
-/// # Panics
-/// Beyond 2^53 - 1.
-#[must_use]
-pub fn dollars(cents: i64) -> String {
-    Minor::new(cents).unwrap().to_decimal(2)
 }
 
 /// The id of the hold in a receipt.

@@ -6,10 +6,11 @@ use giftcard::DeskError;
 use giftcard::desk::{CardName, PayKind};
 use giftcard::output::CardState;
 use giftcard_ledger::operations::{Receipt, RefundOther, Target, credit_id};
+use giftcard_tests::bank::dollars;
 use giftcard_tests::bank::{NOW, SITE, usd};
 use giftcard_tests::both::Fresh;
 use giftcard_tests::on_both_stores;
-use giftcard_tests::shop::{Card, Shop, cents, dollars, hold_of, payment, read, refused};
+use giftcard_tests::shop::{Card, Shop, cents, hold_of, payment, read, refused};
 use serde_json::{Value, json};
 
 const MINUTE_MS: i64 = 60_000;

@@ -16,7 +16,7 @@ use giftcard_ledger::operations::Receipt;
 use giftcard_ledger::store::{Changes, Store, StoreError, Verdict};
 use giftcard_tests::bank::{self, NOW};
 use giftcard_tests::concurrency::books::Books;
-use giftcard_tests::concurrency::calls::{Answered, Call, KEY_REUSED, Outcome, What, ask_all, payment};
+use giftcard_tests::concurrency::calls::{Answered, Call, KEY_REUSED, Outcome, What, ask_all};
 use giftcard_tests::concurrency::faults::{Cut, Fault, Faulty, Gate, Meanwhile};
 use giftcard_tests::concurrency::fleet::{Client, Fleet};
 use giftcard_tests::concurrency::medley;
@@ -147,7 +147,7 @@ fn two_cards_in_opposite_orders_never_lock_anyone_out(place: &Place) {
         let cards =
             vec![json!({ "code": bank::code(first), "use_at_most": "1.00" }), json!({ "code": bank::code(second) })];
         let name = format!("redeem-{number}");
-        Call { now: NOW, what: What::Redeem(payment(&name, &name, 300, cards)) }
+        Call { now: NOW, what: What::Redeem(bank::payment_document(&name, &name, 300, cards)) }
     };
     let calls: Vec<Call> = (0..2 * CLIENTS).map(call).collect();
     let answers = by_processes(place, &calls);
@@ -200,7 +200,7 @@ fn a_hold_that_has_passed_does_not_come_back_with_the_clock(place: &Place) {
         |_, hold| Call::capture("noticed by a capture", &hold.to_string()),
         |code, _| {
             let card = json!({ "code": code });
-            Call { now: NOW, what: What::Quote(payment("quote", "quote", 100, vec![card])) }
+            Call { now: NOW, what: What::Quote(bank::payment_document("quote", "quote", 100, vec![card])) }
         },
     ];
     let end = NOW + 30 * MINUTE_MS;

@@ -6,6 +6,7 @@
 //! others have seen: so nothing is taken from here that is older than [`AGE_MAX`].
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,55 +14,48 @@ use std::time::{Duration, Instant};
 use crate::locks::Key;
 use crate::model::{Account, Code, Hash32, Id};
 use crate::store::{Changes, Found, Want};
+use crate::tables::{TABLES, Tables};
 
 /// Accounts, and codes, that are remembered: some ten megabytes of each.
 const REMEMBERED_MAX: usize = 65_536;
-
-/// Tables that rows are spread over, so that callers seldom meet at one.
-const TABLES: usize = 16;
 
 /// How long ago the database was last asked for anything, at most.
 const AGE_MAX: Duration = Duration::from_secs(1);
 
 /// Rows as they were last seen.
+#[derive(Default)]
 pub(crate) struct Known {
     /// Drawn codes, by what they are looked up by. Their account is theirs for ever.
-    codes: Vec<Mutex<HashMap<Hash32, Code>>>,
-    accounts: Vec<Mutex<HashMap<Id, Account>>>,
+    codes: Tables<Hash32, Code>,
+    accounts: Tables<Id, Account>,
     /// One more than its version; 0 where it is not known.
     configuration: AtomicU64,
     high_water: AtomicI64,
-    /// When the database was last asked, and over which of its connections.
-    asked: Mutex<Option<(Instant, u64)>>,
+    asked: Mutex<Asked>,
 }
 
-impl Default for Known {
-    fn default() -> Self {
-        Self {
-            codes: (0..TABLES).map(|_| Mutex::default()).collect(),
-            accounts: (0..TABLES).map(|_| Mutex::default()).collect(),
-            configuration: AtomicU64::new(0),
-            high_water: AtomicI64::new(0),
-            asked: Mutex::default(),
-        }
-    }
+/// When the database was last asked, and over which of its connections.
+#[derive(Default)]
+struct Asked {
+    at: Option<Instant>,
+    connection: u64,
 }
 
-/// Makes room for one more row: those that are in use come back soon.
-fn make_room<K, V>(rows: &mut HashMap<K, V>) {
-    if rows.len() >= REMEMBERED_MAX / TABLES {
+/// Puts a row. Where there are too many all others go: those that are in use come back soon.
+fn put<K: Eq + Hash, V>(rows: &mut HashMap<K, V>, key: K, row: V) {
+    if rows.len() >= REMEMBERED_MAX / TABLES && !rows.contains_key(&key) {
         rows.clear();
     }
+    rows.insert(key, row);
 }
 
 impl Known {
     fn codes(&self, lookup: &Hash32) -> MutexGuard<'_, HashMap<Hash32, Code>> {
-        self.codes[usize::from(lookup[0]) % TABLES].lock().unwrap_or_else(PoisonError::into_inner)
+        self.codes.of(u64::from(lookup[0]))
     }
 
     fn accounts(&self, id: Id) -> MutexGuard<'_, HashMap<Id, Account>> {
-        let table = usize::try_from(id.get().unsigned_abs() % TABLES as u64).unwrap_or(0);
-        self.accounts[table].lock().unwrap_or_else(PoisonError::into_inner)
+        self.accounts.of(id.get().unsigned_abs())
     }
 
     fn code<T>(&self, site: &str, lookups: &[Hash32], take: impl Fn(&Code) -> T) -> Option<T> {
@@ -69,33 +63,29 @@ impl Known {
         lookups.iter().find_map(code)
     }
 
-    /// Whether it may be relied on: the database was asked not long ago. After a new `connection` it may be another
-    /// server, which has another history, and everything is forgotten.
-    pub(crate) fn is_fresh(&self, connection: u64) -> bool {
-        let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        match asked {
-            Some((at, over)) if over == connection => at.elapsed() < AGE_MAX,
-            None => false,
-            Some(_) => {
-                self.configuration.store(0, Ordering::Release);
-                self.codes.iter().for_each(|codes| codes.lock().unwrap_or_else(PoisonError::into_inner).clear());
-                self.accounts.iter().for_each(|rows| rows.lock().unwrap_or_else(PoisonError::into_inner).clear());
-                *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                false
-            }
+    /// When the database was last asked. After a new `connection` it may be another server, which has another history:
+    /// everything is forgotten first.
+    fn asked(&self, connection: u64) -> MutexGuard<'_, Asked> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.connection != connection {
+            *asked = Asked { at: None, connection };
+            self.configuration.store(0, Ordering::Release);
+            self.codes.clear();
+            self.accounts.clear();
         }
+        asked
+    }
+
+    /// Whether it may be relied on: the database was asked not long ago, over the newest `connection`.
+    pub(crate) fn is_fresh(&self, connection: u64) -> bool {
+        self.asked(connection).at.is_some_and(|at| at.elapsed() < AGE_MAX)
     }
 
     /// Keeps a row unless a newer one is kept.
     fn keep(&self, account: &Account) {
         let mut accounts = self.accounts(account.id);
-        match accounts.get_mut(&account.id) {
-            Some(kept) if kept.version >= account.version => {}
-            Some(kept) => kept.clone_from(account),
-            None => {
-                make_room(&mut accounts);
-                accounts.insert(account.id, account.clone());
-            }
+        if accounts.get(&account.id).is_none_or(|kept| kept.version < account.version) {
+            put(&mut accounts, account.id, account.clone());
         }
     }
 
@@ -132,7 +122,7 @@ impl Known {
 
     /// Remembers what was read, since `at`, over a connection.
     pub(crate) fn read(&self, found: &Found, at: Instant, connection: u64) {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, connection));
+        self.asked(connection).at = Some(at);
         self.configuration.fetch_max(found.configuration.saturating_add(1), Ordering::AcqRel);
         self.high_water.fetch_max(found.high_water, Ordering::AcqRel);
         found.accounts.values().for_each(|account| self.keep(account));
@@ -141,11 +131,7 @@ impl Known {
 
     fn keep_code(&self, code: Code) {
         if code.account.is_some() {
-            let mut codes = self.codes(&code.lookup);
-            if !codes.contains_key(&code.lookup) {
-                make_room(&mut codes);
-            }
-            codes.insert(code.lookup, code);
+            put(&mut self.codes(&code.lookup), code.lookup, code);
         }
     }
 
@@ -154,7 +140,7 @@ impl Known {
     pub(crate) fn written(&self, changes: &Changes, committed: bool) {
         if committed {
             changes.accounts.iter().for_each(|change| self.keep(&change.after));
-            for change in changes.codes.iter() {
+            for change in &changes.codes {
                 let version = change.before.unwrap_or(0).saturating_add(1);
                 self.keep_code(Code { version, ..change.after.clone() });
             }
@@ -163,6 +149,38 @@ impl Known {
         let written = changes.accounts.iter().map(|change| change.after.id);
         for id in written.chain(changes.account_checks.iter().map(|(id, _)| *id)) {
             self.accounts(id).remove(&id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_forgotten_with_a_new_connection_whoever_notices_it() {
+        let known = Known::default();
+        let read = |connection| known.read(&Found { configuration: 3, ..Found::default() }, Instant::now(), connection);
+        let code = Code {
+            id: Id::new(1).unwrap(),
+            site: "main".to_string(),
+            lookup: [1; 32],
+            pepper: 1,
+            pool: None,
+            state: crate::model::CodeState::Drawn,
+            account: Id::new(2),
+            hint: None,
+            sealed: None,
+            version: 1,
+        };
+        let want = Want { codes: vec![vec![[1; 32]]], ..Want::default() };
+        for is_asked in [true, false] {
+            read(0);
+            known.keep_code(code.clone());
+            assert!(known.is_fresh(0) && known.keys("main", &want).is_some());
+            assert!(!is_asked || !known.is_fresh(1));
+            read(1);
+            assert!(known.is_fresh(1) && known.keys("main", &want).is_none());
         }
     }
 }

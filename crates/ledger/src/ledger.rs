@@ -161,7 +161,9 @@ impl Ledger {
             return Ok(None);
         }
         let (site, connection) = (request.key.site.as_str(), self.store.connections());
-        if !self.known.is_fresh(connection) || self.known.keys(site, &want).is_none() {
+        let fresh = self.known.is_fresh(connection);
+        let mut keys = fresh.then(|| self.known.keys(site, &want)).flatten();
+        if keys.is_none() {
             let cards = Want { codes: want.codes.clone(), accounts: want.accounts.clone(), ..Want::default() };
             let begun = Instant::now();
             match self.store.find(&cards) {
@@ -169,8 +171,9 @@ impl Ledger {
                 Err(StoreError::Unavailable(_)) => return Ok(None),
                 Err(error) => return Err(LedgerError::Store(error)),
             }
+            keys = self.known.keys(site, &want);
         }
-        let Some(keys) = self.known.keys(site, &want) else { return Ok(None) };
+        let Some(keys) = keys else { return Ok(None) };
         let lane = self.lane(&keys);
         let guard = self.locks.lock(keys);
         let Some(mut found) = self.known.found(site, &want) else { return Ok(None) };

@@ -19,6 +19,7 @@ pub mod plan;
 pub mod postgres;
 pub mod sqlite;
 pub mod store;
+mod tables;
 
 pub use ledger::Ledger;
 pub use plan::{Answer, Facts, LedgerError, Plan, Refused, Request, Stop};

@@ -4,11 +4,12 @@
 //! Keys are taken in ascending order, so that no two callers wait for each other.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
 
 use crate::lanes::Ticket;
 use crate::model::{Account, Id, Record, RecordKey};
 use crate::store::{Changes, Found};
+use crate::tables::Tables;
 
 /// What can be decided about by one caller at a time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,27 +58,16 @@ impl Slot {
     }
 }
 
-/// Tables that keys are spread over, so that callers seldom meet at one.
-const TABLES: u64 = 16;
-
-type Table = HashMap<Key, Slot>;
-
 /// All keys in use.
+#[derive(Default)]
 pub(crate) struct Locks {
-    tables: Vec<Mutex<Table>>,
-}
-
-impl Default for Locks {
-    fn default() -> Self {
-        Self { tables: (0..TABLES).map(|_| Mutex::default()).collect() }
-    }
+    slots: Tables<Key, Slot>,
 }
 
 impl Locks {
     /// The table that has a key's slot.
-    fn slots(&self, key: &Key) -> MutexGuard<'_, Table> {
-        let table = usize::try_from(key.spread() % TABLES).unwrap_or(0);
-        self.tables[table].lock().unwrap_or_else(PoisonError::into_inner)
+    fn slots(&self, key: &Key) -> MutexGuard<'_, HashMap<Key, Slot>> {
+        self.slots.of(key.spread())
     }
 
     /// Waits until no other caller decides about any of `keys`.

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use giftcard::desk::PayKind;
 use giftcard::{Desk, DeskError, Doing};
-use giftcard_engine::Minor;
 use giftcard_engine::moment::InstantMs;
 use giftcard_ledger::operations::{Adjust, Adjustment, Load};
 use giftcard_ledger::store::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::bank;
+use crate::bank::{self, dollars, minor, payment_document};
 
 /// How often a client asks again after it heard that the outcome is unknown, or that the database is away.
 const TRIES_MAX: u32 = 600;
@@ -147,14 +146,14 @@ impl Call {
     #[must_use]
     pub fn redeem(operation: &str, order: &str, total: i64, codes: &[String]) -> Self {
         let cards: Vec<Value> = codes.iter().map(|code| json!({ "code": code })).collect();
-        Self { now: bank::NOW, what: What::Redeem(payment(operation, order, total, cards)) }
+        Self { now: bank::NOW, what: What::Redeem(payment_document(operation, order, total, cards)) }
     }
 
     /// A redemption of exactly `amount` cents from one card, refused whole where it cannot be; at [`bank::NOW`].
     #[must_use]
     pub fn exact(operation: &str, amount: i64, code: &str) -> Self {
-        let card = json!({ "code": code, "amount": decimal(amount) });
-        Self { now: bank::NOW, what: What::Redeem(payment(operation, operation, amount, vec![card])) }
+        let card = json!({ "code": code, "amount": dollars(amount) });
+        Self { now: bank::NOW, what: What::Redeem(payment_document(operation, operation, amount, vec![card])) }
     }
 
     /// A capture of everything that is left of a hold; at [`bank::NOW`].
@@ -166,7 +165,7 @@ impl Call {
     /// A refund of so many cents of what cards paid for an order; at [`bank::NOW`].
     #[must_use]
     pub fn refund(operation: &str, order: &str, amount: i64) -> Self {
-        let document = json!({ "operation": operation, "order": order, "mode": "cards", "amount": decimal(amount) });
+        let document = json!({ "operation": operation, "order": order, "mode": "cards", "amount": dollars(amount) });
         Self { now: bank::NOW, what: What::Refund(document) }
     }
 
@@ -269,31 +268,6 @@ pub fn ask_all(desk: &Desk, calls: &[Call], clients: usize) -> Vec<Answered> {
     });
     let answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
     answers.into_iter().map(|answer| answer.expect("every call was asked")).collect()
-}
-
-/// A document of `giftcard redeem` or `giftcard hold`.
-#[must_use]
-pub fn payment(operation: &str, order: &str, total: i64, cards: Vec<Value>) -> Value {
-    json!({
-        "operation": operation,
-        "order": { "id": order, "currency": "USD", "total": decimal(total) },
-        "cards": cards,
-    })
-}
-
-/// Cents as a decimal number of dollars.
-#[must_use]
-pub fn decimal(cents: i64) -> String {
-    minor(cents).to_decimal(2)
-}
-
-/// Minor units.
-///
-/// # Panics
-/// Beyond 2^53 - 1.
-#[must_use]
-pub fn minor(amount: i64) -> Minor {
-    Minor::new(amount).expect("an amount is at most 2^53 - 1")
 }
 
 /// What every operation names, beside what it does.

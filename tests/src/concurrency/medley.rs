@@ -11,7 +11,7 @@ use giftcard_ledger::operations::{ChangeState, Receipt, StateChange, Target, ToC
 use giftcard_ledger::store::StoreError;
 use serde_json::json;
 
-use super::calls::{Call, What, doing, payment};
+use super::calls::{Call, What, doing};
 use super::faults::Dice;
 use crate::bank;
 
@@ -141,7 +141,7 @@ impl Medley {
         let paid = || {
             let cards = vec![json!({ "code": code() }), json!({ "code": code() }), json!({ "credit_of": customer })];
             // The same card twice is one card.
-            Call { now, what: What::Redeem(payment(key, &order, 200_000 + amount(300), cards)) }
+            Call { now, what: What::Redeem(bank::payment_document(key, &order, 200_000 + amount(300), cards)) }
         };
         match (dice.roll(12), hold) {
             (0..=2, _) => {

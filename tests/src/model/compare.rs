@@ -11,9 +11,8 @@ use giftcard_ledger::store::Want;
 use super::steps::{Key, Step};
 use super::subject::{Answered, Subject, currency, id_of_credit, name, paid_order, purchase};
 use super::{Account, Ask, Counter, HoldState, Model, Outcome, Reply, Status};
-use crate::bank;
+use crate::bank::{self, dollars};
 use crate::concurrency::books::Books;
-use crate::concurrency::calls::decimal;
 use crate::concurrency::place::Place;
 
 /// How often each kind of answer came, by what was asked: shows that a run was worth something.
@@ -122,11 +121,11 @@ impl Both<'_> {
                 (
                     self.subject.accounts[line.account],
                     money.code().to_string(),
-                    decimal(line.balance - line.before),
-                    (decimal(line.before), decimal(line.balance), decimal(line.held)),
+                    dollars(line.balance - line.before),
+                    (dollars(line.before), dollars(line.balance), dollars(line.held)),
                     status(line.status).to_string(),
                     line.expires_at.map(format_instant),
-                    line.applied.map(decimal),
+                    line.applied.map(dollars),
                 )
             })
             .collect();
@@ -143,9 +142,9 @@ impl Both<'_> {
         let state = receipt.hold_state.map(|state| format!("{state:?}"));
         let told = (&receipt.applied, &receipt.due, &receipt.remaining, receipt.hold, state, &receipt.ends_at);
         let expected = (
-            &reply.applied.map(decimal),
-            &reply.due.map(decimal),
-            &reply.remaining.map(decimal),
+            &reply.applied.map(dollars),
+            &reply.due.map(dollars),
+            &reply.remaining.map(dollars),
             reply.hold.map(|hold| self.subject.holds[hold]),
             reply.hold_state.map(|state| format!("{state:?}")),
             &reply.ends_at.map(format_instant),

@@ -13,8 +13,8 @@ use giftcard_ledger::operations::{
 use serde_json::{Value, json};
 
 use super::{Ask, Change, IssueCard, Money, Pay, Target};
-use crate::bank;
-use crate::concurrency::calls::{decimal, doing, minor};
+use crate::bank::{self, dollars, minor};
+use crate::concurrency::calls::doing;
 use crate::concurrency::place::Place;
 
 /// Where nothing was planned to be known.
@@ -151,14 +151,14 @@ impl<'a> Subject<'a> {
                 self.desk.pay(&read(self.payment(key, pay)), kind, now)
             }
             Ask::Capture { hold, amount, is_final } => {
-                let (hold, amount) = (self.holds[*hold].to_string(), amount.map(decimal));
+                let (hold, amount) = (self.holds[*hold].to_string(), amount.map(dollars));
                 let document = json!({ "operation": key, "hold": hold, "amount": amount, "final": is_final });
                 self.desk.capture(&read(document), now)
             }
             Ask::Void { hold } => self.desk.void(&doing(key, now), &self.holds[*hold].to_string(), None),
             Ask::Refund { order, whole, amount } => {
                 let mode = if *whole { "order" } else { "cards" };
-                let (order, amount) = (paid_order(*order), decimal(*amount));
+                let (order, amount) = (paid_order(*order), dollars(*amount));
                 let document = json!({ "operation": key, "order": order, "mode": mode, "amount": amount });
                 let needed = self.desk.refund_needs_codes(bank::SITE, &order)?;
                 let card = |site| SpareCard { site, id: self.new_id(now), code: self.new_code(now, codes) };
@@ -196,7 +196,7 @@ impl<'a> Subject<'a> {
 
     fn payment(&self, key: &str, pay: &Pay) -> Value {
         let entry = |entry: &super::Entry| {
-            let limit = entry.most.map(decimal);
+            let limit = entry.most.map(dollars);
             let field = if pay.is_exact { "amount" } else { "use_at_most" };
             match &entry.target {
                 Target::Card { card, by_code: true } => json!({ "code": self.code(*card), field: limit }),
@@ -205,9 +205,9 @@ impl<'a> Subject<'a> {
             }
         };
         let mut order =
-            json!({ "id": paid_order(pay.order), "currency": pay.money.code(), "total": decimal(pay.total) });
+            json!({ "id": paid_order(pay.order), "currency": pay.money.code(), "total": dollars(pay.total) });
         if pay.paid > 0 {
-            order["paid"] = json!(decimal(pay.paid));
+            order["paid"] = json!(dollars(pay.paid));
         }
         if let Some(customer) = pay.customer {
             order["customer"] = json!({ "id": name(customer) });

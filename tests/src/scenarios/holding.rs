@@ -8,8 +8,9 @@ use giftcard_ledger::operations::Receipt;
 use serde_json::{Value, json};
 
 use super::Scenario;
+use crate::bank::dollars;
 use crate::both::Fresh;
-use crate::shop::{Card, Shop, cents, dollars, hold_of, payment, refused};
+use crate::shop::{Card, Shop, cents, hold_of, payment, refused};
 
 const DAY_MS: i64 = 86_400_000;
 

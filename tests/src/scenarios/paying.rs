@@ -6,8 +6,9 @@ use giftcard_ledger::operations::Receipt;
 use serde_json::{Value, json};
 
 use super::Scenario;
+use crate::bank::dollars;
 use crate::both::Fresh;
-use crate::shop::{Card, Shop, cents, dollars, payment, refused};
+use crate::shop::{Card, Shop, cents, payment, refused};
 
 /// The cards of a scenario, each with its balance.
 fn cards_of(shop: &Shop, scenario: &Scenario) -> Vec<Card> {

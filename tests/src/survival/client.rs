@@ -6,7 +6,6 @@ use std::collections::{HashMap, HashSet};
 use anyhow::{Context, Result};
 use giftcard::desk::PayKind;
 use giftcard::{Desk, DeskError, Doing};
-use giftcard_engine::Minor;
 use giftcard_engine::moment::InstantMs;
 use giftcard_ledger::chain::digest;
 use giftcard_ledger::model::{Hash32, Leg, OperationKey};
@@ -15,7 +14,7 @@ use giftcard_ledger::store::{Numbered, Store, StoreError, Want};
 use serde::{Deserialize, Serialize};
 
 use super::books;
-use crate::bank::{SITE, code, usd};
+use crate::bank::{SITE, code, dollars, minor, payment_document, usd};
 
 /// Failures that are told; the rest is counted.
 const TOLD_MAX: usize = 10;
@@ -116,7 +115,7 @@ impl Action {
             Self::Redeem { total, cards } => desk.pay(&pay(key, *total, cards), PayKind::Redeem, now),
             Self::Hold { total, cards } => desk.pay(&pay(key, *total, cards), PayKind::Hold, now),
             Self::Capture { hold, amount, .. } => {
-                let input = serde_json::json!({ "operation": key, "hold": hold, "amount": decimal(*amount) });
+                let input = serde_json::json!({ "operation": key, "hold": hold, "amount": dollars(*amount) });
                 desk.capture(&serde_json::from_value(input).expect("INVARIANT: a capture"), now)
             }
             Self::Void { hold, .. } => desk.void(&doing, hold, None),
@@ -127,7 +126,7 @@ impl Action {
             }
             Self::Refund { order, amount } => {
                 let input = serde_json::json!({
-                    "operation": key, "order": order, "mode": "cards", "amount": decimal(*amount),
+                    "operation": key, "order": order, "mode": "cards", "amount": dollars(*amount),
                 });
                 desk.refund(&serde_json::from_value(input).expect("INVARIANT: a refund"), Vec::new(), now)
             }
@@ -140,25 +139,13 @@ impl Action {
     }
 }
 
-fn minor(amount: i64) -> Minor {
-    Minor::new(amount).expect("INVARIANT: actions have small amounts")
-}
-
-fn decimal(amount: i64) -> String {
-    minor(amount).to_decimal(2)
-}
-
 /// A payment whose order is called as its operation.
 fn pay(key: &str, total: i64, cards: &[(usize, Option<i64>)]) -> giftcard::input::PayInput {
     let entry = |(card, most): &(usize, Option<i64>)| match most {
         None => serde_json::json!({ "code": code(*card) }),
-        Some(most) => serde_json::json!({ "code": code(*card), "use_at_most": decimal(*most) }),
+        Some(most) => serde_json::json!({ "code": code(*card), "use_at_most": dollars(*most) }),
     };
-    let input = serde_json::json!({
-        "operation": key,
-        "order": { "id": key, "currency": "USD", "total": decimal(total) },
-        "cards": cards.iter().map(entry).collect::<Vec<_>>(),
-    });
+    let input = payment_document(key, key, total, cards.iter().map(entry).collect());
     serde_json::from_value(input).expect("INVARIANT: a payment")
 }
 

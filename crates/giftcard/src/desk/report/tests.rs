@@ -1,3 +1,5 @@
+//! Reports: what is owed, what moved in a period, and what became breakage.
+
 use serde_json::json;
 
 use super::super::testing::{Bench, NOW, bench, document, doing};
