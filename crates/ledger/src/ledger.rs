@@ -17,6 +17,7 @@ use crate::lanes::{Lanes, Ticket};
 use crate::locks::{Guard, Key, Locks};
 use crate::model::{Account, Id, Operation, Refusal};
 use crate::plan::{Answer, Facts, LedgerError, Plan, Refused, Request, Stop, read_record};
+use crate::reads::Reads;
 use crate::store::{Changes, Found, Store, StoreError, Verdict, Want};
 
 /// How often an operation is planned before its caller is told that the ledger is busy.
@@ -39,6 +40,7 @@ pub struct Ledger {
     ids: Ids,
     seen: AtomicI64,
     known: Known,
+    reads: Reads,
 }
 
 impl Ledger {
@@ -52,6 +54,7 @@ impl Ledger {
             ids: Ids::new(random),
             seen: AtomicI64::new(i64::MIN),
             known: Known::default(),
+            reads: Reads::default(),
         }
     }
 
@@ -160,17 +163,12 @@ impl Ledger {
         if !want.credits.is_empty() {
             return Ok(None);
         }
-        let (site, connection) = (request.key.site.as_str(), self.store.connections());
-        let fresh = self.known.is_fresh(connection);
+        let site = request.key.site.as_str();
+        let fresh = self.known.is_fresh(self.store.connections());
         let mut keys = fresh.then(|| self.known.keys(site, &want)).flatten();
         if keys.is_none() {
             let cards = Want { codes: want.codes.clone(), accounts: want.accounts.clone(), ..Want::default() };
-            let begun = Instant::now();
-            match self.store.find(&cards) {
-                Ok(found) => self.known.read(&found, begun, connection),
-                Err(StoreError::Unavailable(_)) => return Ok(None),
-                Err(error) => return Err(LedgerError::Store(error)),
-            }
+            self.reads.read(cards, &*self.store, &self.known);
             keys = self.known.keys(site, &want);
         }
         let Some(keys) = keys else { return Ok(None) };

@@ -17,6 +17,7 @@ pub mod model;
 pub mod operations;
 pub mod plan;
 pub mod postgres;
+mod reads;
 pub mod sqlite;
 pub mod store;
 mod tables;

@@ -9,12 +9,13 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use giftcard_engine::moment::InstantMs;
 use rusqlite::Connection;
 
+use self::mover::Mover;
 use self::readers::Readers;
 use self::trouble::{Consequence, Trouble};
 use crate::model::{Account, Code, CodeState, Hash32, Id, Record, RecordKind};
@@ -27,6 +28,7 @@ mod backup;
 mod copy;
 mod find;
 mod log;
+mod mover;
 mod open;
 mod readers;
 mod report;
@@ -57,11 +59,20 @@ pub struct SqliteOptions {
     pub readers: usize,
     /// How long one process waits for another's lock, in milliseconds.
     pub busy_timeout_ms: u32,
+    /// Pages of 4 KiB in the write-ahead log from which they are moved into the file.
+    pub log_pages: u32,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { create: false, vfs: None, synchronous: Synchronous::Full, readers: 4, busy_timeout_ms: 5000 }
+        Self {
+            create: false,
+            vfs: None,
+            synchronous: Synchronous::Full,
+            readers: 4,
+            busy_timeout_ms: 5000,
+            log_pages: 4000,
+        }
     }
 }
 
@@ -83,8 +94,9 @@ pub enum Synchronous {
 
 /// A ledger in a SQLite file.
 pub struct SqliteStore {
+    mover: Mover,
     readers: Readers,
-    writer: Mutex<Connection>,
+    writer: Arc<Mutex<Connection>>,
     /// How many wait for it to write.
     writers: AtomicUsize,
     /// The failure after which nothing is written.
@@ -104,9 +116,15 @@ impl SqliteStore {
             let (path, options) = (path.clone(), options.clone());
             Readers::new(options.readers, move || open::reader(&path, &options))
         };
+        let writer = Arc::new(Mutex::new(writer));
+        let mover = {
+            let (path, options) = (path.clone(), options.clone());
+            Mover::new(Arc::clone(&writer), options.log_pages, move || open::mover(&path, &options))
+        };
         Ok(Self {
+            mover,
             readers,
-            writer: Mutex::new(writer),
+            writer,
             writers: AtomicUsize::new(0),
             failed: OnceLock::new(),
             path,
@@ -131,7 +149,11 @@ impl SqliteStore {
         if let Some(why) = self.failed.get() {
             return Err(StoreError::Failed(why.clone()));
         }
-        transaction(&connection, work).map_err(|trouble| self.settle(&connection, trouble))
+        let done = transaction(&connection, work).map_err(|trouble| self.settle(&connection, trouble))?;
+        if let Ok(Some(pages)) = log::committed_pages(&connection) {
+            self.mover.committed(pages);
+        }
+        Ok(done)
     }
 
     /// Takes a transaction back and tells what its failure means.

@@ -41,6 +41,9 @@ pub struct Recipe {
     pub trap: Option<Trap>,
 }
 
+/// Pages in the log of a disturbed ledger from which it moves them itself: some tens of operations.
+const LOG_PAGES: u32 = 60;
+
 /// What a ledger under load did to its files, and what its clients know.
 pub struct Recording {
     /// The seed that it was made with.
@@ -61,6 +64,9 @@ pub struct Recording {
 pub fn record(recipe: Recipe) -> Result<Recording> {
     let mut scene = Scene::new(recipe.seed, recipe.shoppers, recipe.synchronous)?;
     let mut random = Random::new(recipe.seed);
+    if recipe.disturbed {
+        scene.log_pages = LOG_PAGES;
+    }
     let mut desk = scene.open()?;
     scene.shim.tape().set(recipe.trap);
     for _ in 0..recipe.rounds {

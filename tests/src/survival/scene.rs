@@ -64,6 +64,8 @@ pub struct Scene {
     pub client: Mutex<Client>,
     /// Where the ledger is.
     pub path: PathBuf,
+    /// Pages in the write-ahead log from which the ledger moves them into the file, beside the shoppers.
+    pub log_pages: u32,
     shoppers: Vec<Shopper>,
     runs: u64,
     seed: u64,
@@ -84,6 +86,7 @@ impl Scene {
             shim: Shim::register()?,
             client: Mutex::default(),
             path: folder.path().join(LEDGER),
+            log_pages: SqliteOptions::default().log_pages,
             shoppers: (1..=shoppers).map(shopper).collect(),
             runs: 0,
             seed,
@@ -95,8 +98,14 @@ impl Scene {
     /// How the ledger is opened.
     #[must_use]
     pub fn options(&self) -> SqliteOptions {
-        let vfs = Some(self.shim.name());
-        SqliteOptions { create: true, vfs, synchronous: self.synchronous, readers: 3, ..SqliteOptions::default() }
+        SqliteOptions {
+            create: true,
+            vfs: Some(self.shim.name()),
+            synchronous: self.synchronous,
+            readers: 3,
+            log_pages: self.log_pages,
+            ..SqliteOptions::default()
+        }
     }
 
     /// Opens the ledger, with its cards.

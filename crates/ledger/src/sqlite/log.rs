@@ -1,4 +1,5 @@
-//! What SQLite leaves to others about its write-ahead log after a failure. Must not know what is in the log.
+//! What SQLite leaves to others about its write-ahead log: what has to be done after a failure, and how long it is. Must
+//! not know what is in the log.
 //!
 //! A commit whose sync failed stays in the log, whole as far as anyone can read, while the system takes its pages for
 //! written and never writes them again. Connections that are open know by the log's index that it is none; a process
@@ -57,14 +58,38 @@ pub(super) fn cut_unfinished(connection: &Connection) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Pages in the log up to the last commit. `None` where the index does not say.
+/// INVARIANT: `connection` wrote last, and nobody else writes through it.
+///
+/// # Errors
+/// Where SQLite does not give the index.
+pub(super) fn committed_pages(connection: &Connection) -> Result<Option<u32>, Trouble> {
+    Ok(index(connection)?.map(|index| index.frames))
+}
+
 /// Bytes of the log up to the last commit. `None` where the index does not say.
 fn committed_bytes(connection: &Connection) -> Result<Option<i64>, Trouble> {
+    let Some(Index { page, frames }) = index(connection)? else { return Ok(None) };
+    let bytes = if frames == 0 { 0 } else { HEADER_BYTES + u64::from(frames) * (FRAME_HEADER_BYTES + page) };
+    Ok(i64::try_from(bytes).ok())
+}
+
+/// What the log's index says.
+struct Index {
+    /// Bytes of a page.
+    page: u64,
+    /// Pages that are committed.
+    frames: u32,
+}
+
+/// The index, where it is made.
+fn index(connection: &Connection) -> Result<Option<Index>, Trouble> {
     let database = File::of(connection, ffi::SQLITE_FCNTL_FILE_POINTER)?;
     let map = database.methods().xShmMap.ok_or_else(|| missing("xShmMap"))?;
     let mut index: *mut c_void = std::ptr::null_mut();
-    // SAFETY: the database is open with a log, whose index the transaction has mapped: this gives the same memory again,
-    // which stays until the connection is closed. It is longer than its header of 136 bytes and aligned to pages, and
-    // nobody changes the header while this connection has the writer's lock.
+    // SAFETY: the database is open with a log, whose index every transaction maps: this gives the same memory again, which
+    // stays until the connection is closed. It is longer than its header of 136 bytes and aligned to pages. Another
+    // process may change a number meanwhile, each of which is read once and as a whole.
     let (is_made, page, frames) = unsafe {
         checked(map(database.file, 0, INDEX_BLOCK_BYTES, 0, &raw mut index))?;
         if index.is_null() {
@@ -76,8 +101,7 @@ fn committed_bytes(connection: &Connection) -> Result<Option<i64>, Trouble> {
     };
     // 64 KiB do not fit the field, and are written as 1.
     let page = if page == 1 { 1 << 16 } else { u64::from(page) };
-    let bytes = if frames == 0 { 0 } else { HEADER_BYTES + u64::from(frames) * (FRAME_HEADER_BYTES + page) };
-    Ok(if is_made { i64::try_from(bytes).ok() } else { None })
+    Ok(is_made.then_some(Index { page, frames }))
 }
 
 /// One of the files that a connection has open, for as long as the connection is borrowed.

@@ -30,8 +30,9 @@ const WRITER_CACHE_KIB: i64 = 64 << 10;
 /// What each reading connection keeps in memory, in KiB.
 const READER_CACHE_KIB: i64 = 8 << 10;
 
-/// Pages in the write-ahead log from which a commit moves them into the file.
-const WAL_PAGES: i64 = 4000;
+/// Pages in the write-ahead log from which a commit moves them into the file itself, in times of those from which
+/// another thread does: it is too slow, or not there.
+const WAL_TIMES: i64 = 4;
 
 /// What is left of the write-ahead log after it grew, in bytes.
 const WAL_BYTES_LEFT: i64 = 64 << 20;
@@ -41,6 +42,9 @@ const STATEMENTS: usize = 128;
 
 /// How long opening waits for others before it leaves the write-ahead log to them.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long beginning the write-ahead log again waits for those who read from it.
+const RESTART_PATIENCE: Duration = Duration::from_millis(10);
 
 /// One at a time: a file that is made is closed before SQLite opens it, and closing takes away every lock that this
 /// process has on it.
@@ -148,6 +152,15 @@ pub(super) fn reader(path: &Path, options: &SqliteOptions) -> Result<Connection,
     let connection = connect(path, options)?;
     set(&connection, "cache_size", -READER_CACHE_KIB)?;
     set(&connection, "query_only", 1)?;
+    Ok(connection)
+}
+
+/// A connection that moves the write-ahead log into the file.
+pub(super) fn mover(path: &Path, options: &SqliteOptions) -> Result<Connection, Trouble> {
+    let connection = connect(path, options)?;
+    set_durability(&connection, options)?;
+    // Whoever writes waits for it.
+    connection.busy_timeout(RESTART_PATIENCE)?;
     Ok(connection)
 }
 
@@ -308,6 +321,15 @@ fn use_write_ahead_log(connection: &Connection, options: &SqliteOptions) -> Resu
 }
 
 fn set_writer(connection: &Connection, options: &SqliteOptions) -> Result<(), Trouble> {
+    set_durability(connection, options)?;
+    set(connection, "cache_size", -WRITER_CACHE_KIB)?;
+    set(connection, "wal_autocheckpoint", WAL_TIMES * i64::from(options.log_pages))?;
+    set(connection, "journal_size_limit", WAL_BYTES_LEFT)?;
+    // What is erased is overwritten.
+    set(connection, "secure_delete", 1)
+}
+
+fn set_durability(connection: &Connection, options: &SqliteOptions) -> Result<(), Trouble> {
     let synchronous = match options.synchronous {
         Synchronous::Full => 2,
         Synchronous::Off => 0,
@@ -315,12 +337,7 @@ fn set_writer(connection: &Connection, options: &SqliteOptions) -> Result<(), Tr
     set(connection, "synchronous", synchronous)?;
     // On macOS a plain sync leaves the drive's cache alone.
     set(connection, "fullfsync", 1)?;
-    set(connection, "checkpoint_fullfsync", 1)?;
-    set(connection, "cache_size", -WRITER_CACHE_KIB)?;
-    set(connection, "wal_autocheckpoint", WAL_PAGES)?;
-    set(connection, "journal_size_limit", WAL_BYTES_LEFT)?;
-    // What is erased is overwritten.
-    set(connection, "secure_delete", 1)
+    set(connection, "checkpoint_fullfsync", 1)
 }
 
 /// Brings the schema to the newest, under the lock of a writer: of several processes one does it.

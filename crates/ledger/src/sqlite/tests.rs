@@ -16,6 +16,7 @@ use crate::store::{AccountChange, Numbered, RecordChange};
 
 mod failing;
 mod keeping;
+mod moving;
 mod opening;
 
 fn folder_and_file() -> (TempDir, PathBuf) {
