@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use giftcard::desk::PayKind;
 use giftcard::{Desk, Doing};
@@ -24,6 +24,8 @@ const CODE: &str = "9F3K-7Q2M-X8BT-4RWN";
 
 giftcard_tests::on_every_store! {
     a_payment_with_a_known_card_reads_nothing;
+    cards_that_many_ask_for_are_read_together;
+    a_read_that_panics_keeps_nobody_else_from_reading;
     a_code_of_two_sites_is_that_of_the_site_that_asks;
     money_that_another_process_took_is_not_spent_again;
     money_that_another_process_added_can_be_spent;
@@ -79,6 +81,49 @@ fn a_payment_with_a_known_card_reads_nothing(place: &Place) {
     let seconds = begun.elapsed().as_secs();
     assert!(more <= seconds + 2, "{more} reads for 20 payments in {seconds} s");
     check(place, 970);
+}
+
+/// Slow reads, of which the first may panic.
+struct Slow {
+    reads: AtomicU64,
+    first_panics: bool,
+}
+
+impl Fault for Slow {
+    fn find(&self, inner: &dyn Store, want: &Want) -> Result<Found, StoreError> {
+        if !want.codes.is_empty() {
+            let before = self.reads.fetch_add(1, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(500));
+            assert!(before > 0 || !self.first_panics, "as it was told");
+        }
+        inner.find(want)
+    }
+}
+
+/// Eight clients pay with cards that were not seen yet, all at the same time. Returns how many were answered, and how
+/// often cards were read.
+fn pay_with_unseen_cards(place: &Place, first_panics: bool) -> (usize, u64) {
+    bank::issue(&place.desk(0), 0, 8, 1_000);
+    let store = Arc::new(Faulty::new(place.store(), Slow { reads: AtomicU64::new(0), first_panics }));
+    let desk = bank::desk(Arc::clone(&store) as Arc<dyn Store>, SEED, 1);
+    let paid = std::thread::scope(|scope| {
+        let pay = |card| Call::exact(&format!("pay {card}"), 10, &bank::code(card)).ask_patiently(&desk);
+        let clients: Vec<_> = (0..8).map(|card| scope.spawn(move || pay(card))).collect();
+        clients.into_iter().filter_map(|client| client.join().ok()).filter(|answer| answer.code() == "done").count()
+    });
+    let _ = Books::audited(&*place.store());
+    (paid, store.fault.reads.load(Ordering::Relaxed))
+}
+
+fn cards_that_many_ask_for_are_read_together(place: &Place) {
+    let (paid, reads) = pay_with_unseen_cards(place, false);
+    assert_eq!(paid, 8);
+    assert!(reads <= 4, "{reads} reads for 8 cards");
+}
+
+fn a_read_that_panics_keeps_nobody_else_from_reading(place: &Place) {
+    let (paid, _) = pay_with_unseen_cards(place, true);
+    assert_eq!(paid, 7);
 }
 
 /// The same text is a code at two sites, of which one takes the cards of the other: to each its own card comes first,
