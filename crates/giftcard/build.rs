@@ -1,5 +1,6 @@
 //! Puts the standard components inside the binary: every `.wasm` file of `target/components`, or of the folder that
-//! `GIFTCARD_COMPONENTS` names. Must not build one: `cargo xtask components` does.
+//! `GIFTCARD_COMPONENTS` names; and the guest SDK with the contract, for new plugin projects. Must not build a component:
+//! `cargo xtask components` does.
 
 use std::path::{Path, PathBuf};
 use std::process::exit;
@@ -28,6 +29,45 @@ fn main() {
     table.push_str("];\n");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("INVARIANT: cargo sets it")).join("embedded.rs");
     fs::write(out, table).expect("INVARIANT: cargo made the folder");
+    if let Err(error) = sdk() {
+        println!("cargo::error=the guest SDK cannot be put inside the binary: {error}");
+        exit(1);
+    }
+}
+
+/// Writes `sdk.rs`: the files of the SDK and of the contract with their paths in a project, the SDK's manifest, which
+/// here takes its fields from the workspace, and the versions that everything was tested with.
+fn sdk() -> std::io::Result<()> {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("INVARIANT: cargo sets it")).join("../..");
+    let root = root.canonicalize()?;
+    let mut table = "static SDK: &[Template] = &[\n".to_string();
+    for (from, to) in [("crates/plugin/src", "sdk/plugin/src"), ("wit/0.1", "wit/0.1")] {
+        let folder = root.join(from);
+        println!("cargo::rerun-if-changed={}", folder.display());
+        let mut files = folder.read_dir()?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        files.sort();
+        for file in files {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            table.push_str(&format!("    Template {{ path: \"{to}/{name}\", text: include_str!({file:?}) }},\n"));
+        }
+    }
+    table.push_str("];\n");
+    let (workspace, lock) = (root.join("Cargo.toml"), root.join("Cargo.lock"));
+    println!("cargo::rerun-if-changed={}", workspace.display());
+    println!("cargo::rerun-if-changed={}", lock.display());
+    let manifest = fs::read_to_string(workspace)?;
+    let field = |name: &str| {
+        let line = manifest.lines().find(|line| line.starts_with(&format!("{name} = ")));
+        line.ok_or_else(|| std::io::Error::other(format!("the workspace's manifest has no `{name}`")))
+    };
+    let (version, edition, bindgen) = (field("version")?, field("edition")?, field("wit-bindgen")?);
+    let manifest = format!(
+        "[package]\nname = \"giftcard-plugin\"\n{version}\n{edition}\npublish = false\n\n[dependencies]\n{bindgen}\n"
+    );
+    table.push_str(&format!("static SDK_MANIFEST: &str = {manifest:?};\n"));
+    table.push_str(&format!("static LOCK: &str = include_str!({lock:?});\n"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("INVARIANT: cargo sets it")).join("sdk.rs");
+    fs::write(out, table)
 }
 
 /// Names, without ending, and absolute paths, sorted.

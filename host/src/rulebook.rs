@@ -44,6 +44,9 @@ pub struct CallRecord {
     pub log: Vec<String>,
 }
 
+/// Is shown a question to a condition, its unchecked answer and what it cost.
+pub type Watch<'w> = dyn FnMut(&ConditionCall<'_>, Result<&Evaluation, &CallError>, &CallRecord) + 'w;
+
 /// A quote and what it cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quoted {
@@ -141,7 +144,21 @@ impl Rulebook {
     /// that do not fit by themselves are such a failure; whether they make sense together is asked when a binding is saved,
     /// with [`Self::check_settings`].
     pub fn quote(&self, request: &QuoteRequest, explain: bool) -> Result<Quoted, QuoteError<Box<CallError>>> {
-        let mut run = Run { book: self, calls: Vec::new() };
+        self.quote_watched(request, explain, &mut |_, _, _| {})
+    }
+
+    /// As [`Self::quote`]. Every question to a condition is shown to `watch`, with its answer as it came and what it cost:
+    /// for whoever tries a condition out.
+    ///
+    /// # Errors
+    /// As [`Self::quote`].
+    pub fn quote_watched(
+        &self,
+        request: &QuoteRequest,
+        explain: bool,
+        watch: &mut Watch<'_>,
+    ) -> Result<Quoted, QuoteError<Box<CallError>>> {
+        let mut run = Run { book: self, calls: Vec::new(), watch };
         match quote(request, &mut run, explain) {
             Ok(quote) => Ok(Quoted { quote, calls: run.calls, engine: self.engine() }),
             Err(QuoteError::Broken(broken)) => {
@@ -233,12 +250,13 @@ fn record(facts: &Arc<Facts>, function: &'static str, explain: bool, spent: Spen
 }
 
 /// One question under way.
-struct Run<'a> {
+struct Run<'a, 'w> {
     book: &'a Rulebook,
     calls: Vec<CallRecord>,
+    watch: &'a mut Watch<'w>,
 }
 
-impl Evaluator for Run<'_> {
+impl Evaluator for Run<'_, '_> {
     type Error = Box<CallError>;
 
     fn facts(&self, plugin: &str) -> Option<ConditionFacts<'_>> {
@@ -264,6 +282,7 @@ impl Evaluator for Run<'_> {
             return Ok(Err(ConditionFailure { code: "unknown-plugin".into(), message }));
         };
         let (evaluated, record) = condition.evaluate(call);
+        (self.watch)(call, evaluated.as_ref().map_err(|error| &**error), &record);
         self.calls.push(record);
         match evaluated {
             Ok(evaluation) => Ok(Ok(evaluation)),

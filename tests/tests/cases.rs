@@ -8,7 +8,9 @@ use std::sync::LazyLock;
 
 use giftcard::Till;
 use giftcard_host::{Facts, SettingKind};
-use giftcard_tests::cases::{Answered, Question, Report, blessing, find, fixtures_folder, rules_folder, run};
+use giftcard_tests::cases::{
+    Answered, Case, Question, Report, blessing, failures, find, fixtures_folder, rules_folder, run,
+};
 use giftcard_tests::harness::{STANDARD, host, standard_rulebook};
 use serde_json::Value;
 
@@ -35,15 +37,25 @@ fn facts(plugin: &str) -> &'static Facts {
 
 #[test]
 fn every_case_is_decided_as_it_says() {
-    if let Some(failures) = RULES.failures() {
+    if let Some(failures) = failures(&RULES) {
         panic!("{failures}");
     }
 }
 
 #[test]
 fn every_fixture_is_decided_as_it_says() {
-    let failures: Vec<String> = FIXTURES.values().filter_map(Report::failures).collect();
+    let failures: Vec<String> = FIXTURES.values().filter_map(failures).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn every_case_says_where_its_claims_come_from() {
+    let fixtures = STANDARD[1..].iter().flat_map(|plugin| fixture_files(plugin));
+    for path in find(&rules_folder()).unwrap().into_iter().chain(fixtures) {
+        let case = Case::read(&path).unwrap();
+        assert!(!case.source.is_empty(), "{}: `source`", path.display());
+        assert!(case.steps.iter().any(|step| !step.claims.is_empty()), "{}: `claims`", path.display());
+    }
 }
 
 #[test]

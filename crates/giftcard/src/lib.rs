@@ -17,8 +17,10 @@
 //! # }
 //! ```
 
+pub mod authoring;
 pub mod codes;
 pub mod desk;
+pub mod fixtures;
 pub mod input;
 pub mod output;
 pub mod schema;

@@ -108,7 +108,7 @@ impl Shelf {
         let rules = rules.expect("INVARIANT: the build script refuses to build without them");
         let mut shelf = Self::with_rules(host.load_rules(rules.name, rules.bytes)?, Origin::BuiltIn);
         for embedded in EMBEDDED.iter().filter(|embedded| embedded.name != RULES) {
-            shelf.put(host.load(embedded.name, embedded.bytes)?, Origin::BuiltIn);
+            shelf.add(host.load(embedded.name, embedded.bytes)?, Origin::BuiltIn);
         }
         Ok(shelf)
     }
@@ -149,12 +149,13 @@ impl Shelf {
             return Err(PluginsError::TwoRules(first.clone(), second.clone()));
         }
         for (component, path) in found {
-            self.put(component, Origin::File(path));
+            self.add(component, Origin::File(path));
         }
         Ok(())
     }
 
-    fn put(&mut self, component: Component, origin: Origin) {
+    /// Adds a component in place of the one of the same id, if there is one.
+    pub fn add(&mut self, component: Component, origin: Origin) {
         let facts = component.facts().clone();
         match component {
             Component::Rules(rules) => {

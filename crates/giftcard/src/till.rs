@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use giftcard_engine::QuoteError;
 use giftcard_engine::moment::InstantMs;
 use giftcard_engine::programme::{OnFailure, Programme};
 use giftcard_engine::value::Named;
+use giftcard_engine::{QuoteError, QuoteRequest};
 use giftcard_host::{CallError, RefundError, Rulebook, SettingsError};
 
 use crate::input::{InputError, InputErrorKind, read_quote, read_refund};
@@ -87,6 +87,18 @@ impl From<&CallError> for TillError {
     }
 }
 
+impl From<QuoteError<Box<CallError>>> for TillError {
+    fn from(error: QuoteError<Box<CallError>>) -> Self {
+        match error {
+            QuoteError::Input { path, problem } => {
+                InputError { kind: InputErrorKind::Inconsistent, path, problem }.into()
+            }
+            QuoteError::Rules(error) => Self::from(&*error),
+            QuoteError::Broken(broken) => Self::Rules { code: broken.rule.to_string(), message: broken.to_string() },
+        }
+    }
+}
+
 impl Till {
     /// A till with this rulebook.
     #[must_use]
@@ -106,20 +118,17 @@ impl Till {
     /// [`TillError::Input`] for a document that cannot be, [`TillError::Rules`] where the rules gave no answer that
     /// counts. A condition that fails is no error: see [`QuoteOutput::has_failures`].
     pub fn quote(&self, document: &str, now: InstantMs, explain: bool) -> Result<QuoteOutput, TillError> {
+        let request = self.request(document, now)?;
+        Ok(QuoteOutput::of(&request, self.rulebook.quote(&request, explain)?, explain))
+    }
+
+    /// The question in a quote's document, with settings that its conditions take.
+    pub(crate) fn request(&self, document: &str, now: InstantMs) -> Result<QuoteRequest, TillError> {
         let request = read_quote(document, &self.rulebook, now)?;
         for (index, programme) in request.programmes.iter().enumerate() {
             self.check_programme(&format!("programmes[{index}]."), programme)?;
         }
-        match self.rulebook.quote(&request, explain) {
-            Ok(quoted) => Ok(QuoteOutput::of(&request, quoted, explain)),
-            Err(QuoteError::Input { path, problem }) => {
-                Err(InputError { kind: InputErrorKind::Inconsistent, path, problem }.into())
-            }
-            Err(QuoteError::Rules(error)) => Err(TillError::from(&*error)),
-            Err(QuoteError::Broken(broken)) => {
-                Err(TillError::Rules { code: broken.rule.to_string(), message: broken.to_string() })
-            }
-        }
+        Ok(request)
     }
 
     /// Where the refund in `document` goes, and how the rules came to that if `explain`.

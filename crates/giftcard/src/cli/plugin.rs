@@ -1,11 +1,13 @@
-//! `giftcard plugin`: what is loaded, and what a file is. Must not know how a component is loaded.
+//! `giftcard plugin`: what is loaded, what a file is, and what authors do. Must not know how a component is loaded.
+
+pub(super) mod author;
 
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use giftcard::output::{ErrorBody, ErrorOutput, PluginOutput, SettingOutput};
 use giftcard::{Entry, Origin, Shelf, file_problem};
-use giftcard_host::{Host, LoadError, ReadCause, ReadError};
+use giftcard_host::{Component, Host, LoadError, ReadCause, ReadError};
 use serde_json::Value;
 
 use super::show::table;
@@ -13,6 +15,14 @@ use super::terminal::{self, Failure, Terminal, plain};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Begin a project that builds and passes its own fixtures
+    New(author::NewArguments),
+    /// Build a project's component and check it
+    Build(author::BuildArguments),
+    /// Ask a component about one order; shows verdicts, what they rest on, fuel, memory and log
+    Run(author::RunArguments),
+    /// Run a project's fixtures, each twice
+    Test(author::TestArguments),
     /// List the rules and conditions that are loaded
     List {
         /// Print one line of JSON for each
@@ -43,42 +53,53 @@ impl Command {
     pub(crate) fn json(&self) -> bool {
         match self {
             Self::List { json } | Self::Inspect { json, .. } | Self::Check { json, .. } => *json,
+            Self::Build(arguments) => arguments.json,
+            Self::Run(arguments) => arguments.json,
+            Self::New(_) | Self::Test(_) => false,
         }
     }
 }
 
-pub(crate) fn run(command: Command, host: &Host, shelf: &Shelf, terminal: &mut Terminal) -> Result<u8, Failure> {
+/// `load` makes the host and loads what comes with it.
+pub(crate) fn run(
+    command: Command,
+    load: impl FnOnce() -> Result<(Host, Shelf), Failure>,
+    terminal: &mut Terminal,
+) -> Result<u8, Failure> {
     match command {
-        Command::List { json } => list(shelf, json, terminal),
+        Command::New(arguments) => author::new(&arguments, terminal),
+        Command::Build(arguments) => author::build(&arguments, &load()?.0, terminal),
+        Command::Run(arguments) => author::run(&arguments, load()?, terminal),
+        Command::Test(arguments) => author::test(&arguments, load()?, terminal),
+        Command::List { json } => list(&load()?.1, json, terminal),
         Command::Inspect { component, json } => {
+            let (host, shelf) = load()?;
             let found = match component.to_str().and_then(|id| shelf.entry(id)).filter(|_| !component.is_file()) {
                 Some(entry) => PluginOutput::from(entry),
-                None => PluginOutput::from(&load(host, &component)?),
+                None => PluginOutput::from(&entry(&host, &component)?),
             };
-            match json {
-                true => terminal.json(&found)?,
-                false => terminal.line(&inspect(&found, terminal.is_terminal()))?,
-            }
-            Ok(terminal::DONE)
+            terminal.answer(&found, json, |wide| inspect(&found, wide))
         }
-        Command::Check { files, json } => check(&files, host, json, terminal),
+        Command::Check { files, json } => check(&files, &load()?.0, json, terminal),
     }
 }
 
-fn load(host: &Host, path: &Path) -> Result<Entry, Failure> {
+fn entry(host: &Host, path: &Path) -> Result<Entry, Failure> {
     if !path.exists() {
         let problem = "there is no such file, and no loaded plugin of that id; `giftcard plugin list` shows them";
         return Err(Failure::refused("file-unreadable", format!("`{}`: {problem}", path.display())));
     }
-    match host.load_file(path) {
-        Ok(component) => Ok(Entry { facts: component.facts().clone(), origin: Origin::File(path.to_path_buf()) }),
-        Err(error) => {
-            let (code, problem) = refusal(&error);
-            let is_file = matches!(error, LoadError::Read(_));
-            let name = if is_file { format!("`{}`: ", path.display()) } else { String::new() };
-            Err(Failure::refused(&code, format!("{name}{problem}")))
-        }
-    }
+    let component = load_component(host, path)?;
+    Ok(Entry { facts: component.facts().clone(), origin: Origin::File(path.to_path_buf()) })
+}
+
+fn load_component(host: &Host, path: &Path) -> Result<Component, Failure> {
+    host.load_file(path).map_err(|error| {
+        let (code, problem) = refusal(&error);
+        let is_file = matches!(error, LoadError::Read(_));
+        let name = if is_file { format!("`{}`: ", path.display()) } else { String::new() };
+        Failure::refused(&code, format!("{name}{problem}"))
+    })
 }
 
 /// Code and message. A file that cannot be read is told as a document is.

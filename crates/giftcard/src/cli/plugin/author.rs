@@ -1,0 +1,260 @@
+//! `giftcard plugin new`, `build`, `run` and `test`: for whoever writes a condition. Must not know how a component is built
+//! or run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use giftcard::authoring::{self, Asked, AuthoringError, FIXTURES, Trial};
+use giftcard::fixtures::{self, Report, Running};
+use giftcard::input::bounds::DOCUMENT_BYTES_MAX;
+use giftcard::{Entry, Origin, Shelf, Till, file_problem};
+use giftcard_host::{Component, FUEL_MAX, Host, MEMORY_BYTES_MAX};
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use serde_json::{Map, Value};
+
+use super::super::clock::now_ms;
+use super::super::run::Unanswered;
+use super::super::show;
+use super::super::terminal::{self, Failure, Terminal, plain};
+use super::{inspect, load_component};
+
+/// The command that writes decisions anew, for hints.
+const BLESS_BY: &str = "giftcard plugin test --bless";
+
+#[derive(Args)]
+pub(crate) struct NewArguments {
+    /// Lower-case words with dashes between them, such as `free-shipping`
+    name: String,
+    /// What it is written in
+    #[arg(long, value_enum, default_value_t)]
+    lang: Language,
+    /// The folder in which the project's own folder is made
+    #[arg(long = "in", value_name = "FOLDER", default_value = ".")]
+    parent: PathBuf,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Language {
+    #[default]
+    Rust,
+}
+
+#[derive(Args)]
+pub(crate) struct BuildArguments {
+    /// The project's folder
+    #[arg(default_value = ".", value_name = "FOLDER")]
+    project: PathBuf,
+    /// Use only what was downloaded before
+    #[arg(long)]
+    offline: bool,
+    /// Print what was built as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct RunArguments {
+    /// A .wasm file
+    #[arg(value_name = "FILE")]
+    component: PathBuf,
+    /// An order as `giftcard quote` takes it, or a fixture
+    #[arg(long, value_name = "FILE")]
+    input: PathBuf,
+    /// Settings, a JSON object: the plugin is bound with them to every programme of the order, and nothing else is
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// Which question of a fixture, from 1
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    step: usize,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct TestArguments {
+    /// The project's folder
+    #[arg(default_value = ".", value_name = "FOLDER")]
+    project: PathBuf,
+    /// Test this component instead of building the project
+    #[arg(long, value_name = "FILE")]
+    component: Option<PathBuf>,
+    /// Write the decisions anew, and read what changed
+    #[arg(long)]
+    bless: bool,
+    /// Write a JUnit report as well
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Use only what was downloaded before
+    #[arg(long)]
+    offline: bool,
+}
+
+impl From<AuthoringError> for Failure {
+    fn from(error: AuthoringError) -> Self {
+        Self::refused(error.code(), error.to_string())
+    }
+}
+
+pub(crate) fn new(arguments: &NewArguments, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let Language::Rust = arguments.lang;
+    let folder = authoring::begin(&arguments.parent, &arguments.name, authoring::Language::Rust)?;
+    let folder = plain(&folder.display().to_string());
+    terminal.line(&format!("{folder} is ready: cd {folder}, then `giftcard plugin test`; its README says the rest"))?;
+    Ok(terminal::DONE)
+}
+
+pub(crate) fn build(arguments: &BuildArguments, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let built = authoring::build(&arguments.project, arguments.offline)?;
+    let component = load_component(host, &built.path)?;
+    let entry = Entry { facts: component.facts().clone(), origin: Origin::File(built.path) };
+    let output = giftcard::output::PluginOutput::from(&entry);
+    terminal.answer(&output, arguments.json, |wide| inspect(&output, wide))
+}
+
+pub(crate) fn run(
+    arguments: &RunArguments,
+    (host, shelf): (Host, Shelf),
+    terminal: &mut Terminal,
+) -> Result<u8, Failure> {
+    let (till, id) = till_with(load_component(&host, &arguments.component)?, &arguments.component, shelf);
+    let (mut document, now) = question(&arguments.input, arguments.step)?;
+    if let Some(file) = &arguments.settings {
+        let settings: Map<String, Value> = read(file)?;
+        authoring::bind(&mut document, &id, &settings).map_err(|problem| unusable(&arguments.input, &problem))?;
+    }
+    let trial = authoring::trial(&till, &document.to_string(), &id, now).map_err(|error| {
+        let Unanswered { error, code, .. } = Unanswered::from(error);
+        Failure::Told { error: Box::new(error), code }
+    })?;
+    if trial.asked.is_empty() {
+        let problem = format!(
+            "`{id}` was not asked: bind it in the order's programmes, or give --settings; cards that may not pay at all are \
+             not asked about"
+        );
+        return Err(unusable(&arguments.input, &problem));
+    }
+    terminal.answer(&trial, arguments.json, |wide| show_trial(&trial, wide))?;
+    let failed = trial.asked.iter().any(|asked| asked.failure.is_some());
+    Ok(if failed { terminal::RULE_FAILED } else { terminal::DONE })
+}
+
+/// Standard rules and conditions, with this component among them or in the place of one.
+fn till_with(component: Component, path: &Path, mut shelf: Shelf) -> (Till, String) {
+    let id = component.facts().id.clone();
+    shelf.add(component, Origin::File(path.to_path_buf()));
+    (Till::new(shelf.into_rulebook()), id)
+}
+
+fn unusable(file: &Path, problem: &str) -> Failure {
+    Failure::refused("file-unusable", format!("`{}`: {problem}", file.display()))
+}
+
+fn read<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, Failure> {
+    let text = fs::read_to_string(file).map_err(|error| {
+        Failure::refused("file-unreadable", format!("`{}`: {}", file.display(), file_problem(&error)))
+    })?;
+    if text.len() > DOCUMENT_BYTES_MAX {
+        return Err(unusable(file, &format!("has more than {DOCUMENT_BYTES_MAX} bytes")));
+    }
+    serde_json::from_str(&text).map_err(|error| unusable(file, &error.to_string()))
+}
+
+/// The order's document and the moment to decide at: of a fixture, or of an order by itself.
+fn question(file: &Path, step: usize) -> Result<(Value, i64), Failure> {
+    let document: Value = read(file)?;
+    if document.get("steps").is_none() {
+        return Ok((document, now_ms()));
+    }
+    let case = fixtures::Case::read(file).map_err(|problem| unusable(file, &problem))?;
+    let count = case.steps.len();
+    let asked = step.checked_sub(1).and_then(|place| case.steps.get(place));
+    match asked.map(|step| &step.question) {
+        Some(fixtures::Question::Quote(quote)) => Ok((quote.clone(), case.now_ms)),
+        Some(fixtures::Question::Refund(_)) => {
+            Err(unusable(file, &format!("step {step} is a refund, which asks no condition")))
+        }
+        None => Err(unusable(file, &format!("has {count} steps, and --step is {step}"))),
+    }
+}
+
+fn show_trial(trial: &Trial, wide: bool) -> String {
+    let mut text = String::new();
+    for asked in trial.asked.iter().filter(|asked| !asked.explain) {
+        text.push_str(&show_asked(asked));
+    }
+    text.push_str(&show::quote(&trial.quote, wide));
+    text
+}
+
+fn show_asked(asked: &Asked) -> String {
+    let mut text = format!("asked about {}\n", plain(&asked.cards.join(", ")));
+    for (card, verdict) in asked.cards.iter().zip(&asked.verdicts) {
+        text.push_str(&format!("  {}: {}\n", plain(card), plain(verdict)));
+    }
+    for limit in &asked.limits {
+        text.push_str(&format!("  together at most {}\n", plain(limit)));
+    }
+    if let Some(failure) = &asked.failure {
+        text.push_str(&format!("  failed: {}\n", plain(failure)));
+    }
+    let (fuel, memory) = (asked.fuel, asked.memory_bytes >> 10);
+    text.push_str(&format!("  fuel {fuel} of {FUEL_MAX}, memory {memory} of {} KiB\n", MEMORY_BYTES_MAX >> 10));
+    for line in &asked.log {
+        text.push_str(&format!("  log {}\n", plain(line)));
+    }
+    text.push('\n');
+    text
+}
+
+pub(crate) fn test(
+    arguments: &TestArguments,
+    (host, shelf): (Host, Shelf),
+    terminal: &mut Terminal,
+) -> Result<u8, Failure> {
+    let path = match &arguments.component {
+        Some(path) => path.clone(),
+        None => authoring::build(&arguments.project, arguments.offline)?.path,
+    };
+    let (till, id) = till_with(load_component(&host, &path)?, &path, shelf);
+    let files =
+        fixtures::find(&arguments.project.join(FIXTURES)).map_err(|why| Failure::refused("no-fixtures", why))?;
+    let mut suite = TestSuite::new(id.as_str());
+    let mut failed = 0;
+    for file in &files {
+        let mut report = Report::default();
+        let running = Running { bless: arguments.bless, bless_by: BLESS_BY, whole: false };
+        fixtures::run(&till, file, running, &mut report);
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        let problems: Vec<&String> = report.failed.iter().flat_map(|(_, problems)| problems).collect();
+        let word = match (problems.is_empty(), report.blessed.is_empty()) {
+            (true, true) => "ok",
+            (true, false) => "written anew",
+            (false, _) => "FAILED",
+        };
+        terminal.line(&format!("{} ... {word}", plain(&name)))?;
+        let mut status = TestCaseStatus::success();
+        if !problems.is_empty() {
+            failed += 1;
+            for line in problems.iter().flat_map(|problem| problem.lines()) {
+                terminal.line(&format!("    {}", plain(line)))?;
+            }
+            status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(problems[0].lines().next().unwrap_or_default());
+            status.set_description(problems.iter().map(|problem| problem.as_str()).collect::<Vec<_>>().join("\n"));
+        }
+        let mut case = TestCase::new(name.as_ref(), status);
+        case.set_classname(id.as_str());
+        suite.add_test_case(case);
+    }
+    terminal.line(&format!("{} fixtures, {failed} failed", files.len()))?;
+    if let Some(file) = &arguments.junit {
+        let mut report = quick_junit::Report::new("giftcard plugin test");
+        report.add_test_suite(suite);
+        let text = report.to_string().map_err(|error| unusable(file, &error.to_string()))?;
+        let unwritable = |error: std::io::Error| unusable(file, &file_problem(&error));
+        fs::write(file, text).map_err(unwritable)?;
+    }
+    Ok(if failed == 0 { terminal::DONE } else { terminal::REFUSED })
+}
