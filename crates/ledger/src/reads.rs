@@ -1,8 +1,8 @@
 //! Group reads: cards that many threads ask for at the same time are read together, since a read costs much more than
 //! each card in it. Must not know operations.
 //!
-//! Whoever finds nobody reading reads alone; the first of those who come meanwhile reads next, for all of them. More than
-//! one read at a time was measured to be slower: each has less in it.
+//! Whoever finds fewer reading than the store has lanes reads alone; the first of those who come meanwhile reads next, for
+//! all of them. More reads at a time were measured to be slower: each has less in it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use crate::store::{Store, Want};
 /// Callers that one reads for beside itself, at most.
 const ASKS_MAX: usize = 32;
 
-/// Reads of cards, one at a time.
+/// Reads of cards, as many at a time as the store has lanes.
 #[derive(Default)]
 pub(crate) struct Reads {
     state: Mutex<State>,
@@ -22,8 +22,8 @@ pub(crate) struct Reads {
 
 #[derive(Default)]
 struct State {
-    /// Somebody reads, or is about to.
-    is_busy: bool,
+    /// Reads that are under way, or about to be.
+    reading: usize,
     waiting: VecDeque<Arc<Ask>>,
 }
 
@@ -59,12 +59,14 @@ impl Reads {
     pub(crate) fn read(&self, want: Want, store: &dyn Store, known: &Known) {
         let ask = Arc::new(Ask { want, turn: Mutex::new(Turn::Waits), told: Condvar::new() });
         let mut state = self.state();
-        let is_busy = std::mem::replace(&mut state.is_busy, true);
-        if is_busy {
+        let waits = state.reading >= store.lanes();
+        if waits {
             state.waiting.push_back(Arc::clone(&ask));
+        } else {
+            state.reading += 1;
         }
         drop(state);
-        if is_busy && ask.wait() == Turn::Done {
+        if waits && ask.wait() == Turn::Done {
             return;
         }
         let reading = Reading { reads: self, asked: self.waiting() };
@@ -101,7 +103,7 @@ impl Drop for Reading<'_> {
     fn drop(&mut self) {
         let mut state = self.reads.state();
         let next = state.waiting.pop_front();
-        state.is_busy = next.is_some();
+        state.reading -= usize::from(next.is_none());
         drop(state);
         if let Some(next) = next {
             next.tell(Turn::Reads);
