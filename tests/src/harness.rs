@@ -12,8 +12,8 @@ use giftcard_engine::{Currency, Minor, QuoteRequest};
 use giftcard_host::{Component, Condition, Host, HostConfig, Rulebook, Rules};
 
 /// The standard components, by id: the rules first.
-pub const STANDARD: [&str; 6] =
-    ["gift-card", "cart-contents", "customer-segment", "ship-to", "spending-cap", "time-window"];
+pub const STANDARD: [&str; 7] =
+    ["gift-card", "cart-contents", "customer-segment", "expression", "ship-to", "spending-cap", "time-window"];
 
 /// The file of a component: `gift-card` of the standard ones, `tests/hostile-rules` of the tests' own.
 #[must_use]
