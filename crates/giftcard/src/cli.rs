@@ -282,7 +282,7 @@ fn dispatch(
         Command::Expire(arguments) => expire::run(ledger, loading, &arguments, terminal),
         Command::Backup(arguments) => backup::backup(ledger, &arguments, terminal),
         Command::Restore(arguments) => backup::run_restore(ledger, &arguments, terminal),
-        Command::Plugin(command) => plugin::run(command, || shelf(loading), terminal),
+        Command::Plugin(command) => plugin::run(command, || shelf(loading), || ledger.desk(loading), terminal),
         Command::Schema { document } => {
             let document = document.as_deref().and_then(Document::named);
             terminal.line(&format!("{:#}", document.map_or_else(schemas, schema)))?;

@@ -7,6 +7,7 @@ mod configuration;
 mod customers;
 mod database;
 mod decision;
+mod fixture;
 mod keys;
 mod pay;
 mod pools;

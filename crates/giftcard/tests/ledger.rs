@@ -472,3 +472,58 @@ fn shells_are_told_the_commands() {
         assert!(script.contains(part) && script.contains("checkpoint"), "{shell}");
     }
 }
+
+#[test]
+fn a_recorded_decision_becomes_a_fixture_without_whoever_ordered() {
+    let till = Till(tempfile::tempdir().unwrap());
+    till.run(&["init"]).done();
+    let programme = json!({
+        "name": "For members", "code_name": "members", "value": { "range": { "min": "1.00", "max": "100.00" } },
+        "conditions": [{ "plugin": "expression", "settings": {
+            "when": "\"member\" in customer.roles && order.ship_to.country == \"DE\" && \"books\" in order.lines[0].categories",
+        } }],
+    });
+    fs::write(till.path("programme.json"), programme.to_string()).unwrap();
+    till.run(&["programme", "set", "programme.json"]).done();
+    let (code, id) = till.card(&["--programme", "members", "--value", "20.00"]);
+    let mut order = payment("pay", "secret-order-7", "35.00", &code);
+    order["order"]["lines"] = json!([{ "sku": "B-1", "name": "For Ada", "total": "35.00", "categories": ["books"],
+        "attributes": { "engraving": "Ada" } }]);
+    order["order"]["customer"] = json!({ "id": "ada-1", "registered": true, "email": "ada@example.org", "roles": ["member"],
+        "attributes": { "nickname": "Countess" } });
+    order["order"]["ship_to"] = json!({ "country": "DE", "city": "Berlin", "postal_code": "10115" });
+    order["order"]["attributes"] = json!({ "note": "for Ada" });
+    till.run_with(&["redeem", "-"], &order.to_string()).done();
+    let written = till.run(&["plugin", "fixture", "secret-order-7"]).done().out;
+    for personal in ["Ada", "ada", "Countess", "Berlin", "10115", "secret-order-7", &id, &code, "B-1\", \"name"] {
+        assert!(!written.contains(personal), "`{personal}` in {written}");
+    }
+    let fixture: Value = serde_json::from_str(&written).unwrap();
+    let claims = json!({ "due": "15.00", "applied": { "A": "20.00" } });
+    assert_eq!((&fixture["steps"][0]["claims"], fixture.get("note")), (&claims, None), "{written}");
+    // It is a fixture: it passes as it is, and fails once it claims something else.
+    fs::create_dir_all(till.path("project/fixtures")).unwrap();
+    let out = ["plugin", "fixture", "secret-order-7", "--out", "project/fixtures/a.json"];
+    till.run(&out).done();
+    till.run(&out).refused("exists");
+    let component = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/components/expression.wasm");
+    let test = ["plugin", "test", "project", "--component", component];
+    assert!(till.run(&test).done().out.contains("1 fixtures, 0 failed"));
+    let text = fs::read_to_string(till.path("project/fixtures/a.json")).unwrap();
+    fs::write(till.path("project/fixtures/a.json"), text.replace("\"due\": \"15.00\"", "\"due\": \"14.00\"")).unwrap();
+    assert!(till.run(&test).out.contains("claim `due`: is \"15.00\", not \"14.00\""));
+    // Where what is taken out has decided, that is said.
+    let programme =
+        programme.to_string().replace("\\\"member\\\" in customer.roles", "customer.email == \\\"ada@example.org\\\"");
+    fs::write(till.path("programme.json"), programme).unwrap();
+    till.run(&["programme", "set", "programme.json"]).done();
+    (order["operation"], order["order"]["id"]) = (json!("again"), json!("other"));
+    order["order"]["total"] = json!("10.00");
+    order["order"]["lines"][0]["total"] = json!("10.00");
+    order["cards"] = json!([{ "code": till.card(&["--programme", "members", "--value", "20.00"]).0 }]);
+    till.run_with(&["redeem", "-"], &order.to_string()).done();
+    let fixture: Value = serde_json::from_str(&till.run(&["plugin", "fixture", "other"]).done().out).unwrap();
+    assert!(fixture["note"].as_str().unwrap().contains("decided otherwise"), "{fixture}");
+    assert_eq!(fixture["steps"][0]["claims"]["code"]["A"], "expression-false");
+    till.run(&["plugin", "fixture", "nothing"]).refused("no card pays for an order `nothing`");
+}

@@ -57,6 +57,7 @@ const BOUNDARIES: &[Boundary] = &[
     Boundary { package: "gift-card", ours: &["giftcard-engine", "giftcard-plugin"], heavy: &["wit-bindgen"] },
     Boundary { package: "cart-contents", ours: &["giftcard-plugin"], heavy: &[] },
     Boundary { package: "customer-segment", ours: &["giftcard-plugin"], heavy: &[] },
+    Boundary { package: "expression", ours: &["giftcard-plugin"], heavy: &[] },
     Boundary { package: "ship-to", ours: &["giftcard-plugin"], heavy: &[] },
     Boundary { package: "spending-cap", ours: &["giftcard-plugin"], heavy: &[] },
     Boundary { package: "time-window", ours: &["giftcard-plugin"], heavy: &[] },

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use giftcard::output::{ErrorBody, ErrorOutput, PluginOutput, SettingOutput};
-use giftcard::{Entry, Origin, Shelf, file_problem};
+use giftcard::{Desk, Entry, Origin, Shelf, file_problem};
 use giftcard_host::{Component, Host, LoadError, ReadCause, ReadError};
 use serde_json::Value;
 
@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Run(author::RunArguments),
     /// Run a project's fixtures, each twice
     Test(author::TestArguments),
+    /// Make a fixture of the last decision for an order of the ledger, without what tells who ordered
+    Fixture(author::FixtureArguments),
     /// List the rules and conditions that are loaded
     List {
         /// Print one line of JSON for each
@@ -55,15 +57,16 @@ impl Command {
             Self::List { json } | Self::Inspect { json, .. } | Self::Check { json, .. } => *json,
             Self::Build(arguments) => arguments.json,
             Self::Run(arguments) => arguments.json,
-            Self::New(_) | Self::Test(_) => false,
+            Self::New(_) | Self::Test(_) | Self::Fixture(_) => false,
         }
     }
 }
 
-/// `load` makes the host and loads what comes with it.
+/// `load` makes the host and loads what comes with it, `open` the ledger.
 pub(crate) fn run(
     command: Command,
     load: impl FnOnce() -> Result<(Host, Shelf), Failure>,
+    open: impl FnOnce() -> Result<Desk, Failure>,
     terminal: &mut Terminal,
 ) -> Result<u8, Failure> {
     match command {
@@ -71,6 +74,7 @@ pub(crate) fn run(
         Command::Build(arguments) => author::build(&arguments, &load()?.0, terminal),
         Command::Run(arguments) => author::run(&arguments, load()?, terminal),
         Command::Test(arguments) => author::test(&arguments, load()?, terminal),
+        Command::Fixture(arguments) => author::fixture(&arguments, &open()?, terminal),
         Command::List { json } => list(&load()?.1, json, terminal),
         Command::Inspect { component, json } => {
             let (host, shelf) = load()?;

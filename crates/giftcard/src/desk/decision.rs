@@ -186,8 +186,40 @@ pub enum Rerun {
 /// # Errors
 /// [`DeskError`] where it cannot be read. That the rules fail is a difference, except that they are busy.
 pub fn rerun(desk: &Desk, operation: &Operation) -> Result<Rerun, DeskError> {
-    let Some(text) = &operation.decision else { return Ok(Rerun::NoDecision) };
-    let unreadable = |why: String| Ok(Rerun::Differs(format!("the record cannot be read: {why}")));
+    let question = match question(desk, operation)? {
+        Ok(question) => question,
+        Err(none) => return Ok(none),
+    };
+    let recorded = &question.recorded;
+    if let Some(call) = recorded.calls.iter().find(|call| !desk.knows_component(&call.digest)) {
+        return Ok(Rerun::NotReplayable(format!("component {} is not loaded", call.digest)));
+    }
+    let answer = match desk.till().quote(&question.document.to_string(), operation.at, false) {
+        Ok(answer) => answer,
+        Err(error) if error.code() == "busy" => return Err(error.into()),
+        Err(error) => return Ok(Rerun::Differs(error.to_string())),
+    };
+    Ok(compare(recorded, &answer))
+}
+
+/// A recorded decision, and what was asked.
+pub(super) struct AskedAgain {
+    recorded: Recorded,
+    /// The input of a quote: site, programmes, cards and moment as they were, the order with its personal fields.
+    pub(super) document: Value,
+}
+
+impl AskedAgain {
+    /// Whether this answer is what was decided, on whatever components.
+    pub(super) fn is_answered_by(&self, answer: &QuoteOutput) -> bool {
+        outcome(answer).is_some_and(|(shares, due)| shares == self.recorded.shares && due == self.recorded.due)
+    }
+}
+
+/// What was asked when an operation was decided; inside, why that cannot be told.
+pub(super) fn question(desk: &Desk, operation: &Operation) -> Result<Result<AskedAgain, Rerun>, DeskError> {
+    let Some(text) = &operation.decision else { return Ok(Err(Rerun::NoDecision)) };
+    let unreadable = |why: String| Ok(Err(Rerun::Differs(format!("the record cannot be read: {why}"))));
     let recorded: Recorded = match serde_json::from_str(text) {
         Ok(recorded) => recorded,
         Err(error) => return unreadable(error.to_string()),
@@ -195,7 +227,8 @@ pub fn rerun(desk: &Desk, operation: &Operation) -> Result<Rerun, DeskError> {
     let Some(digest) = unhex(&recorded.context) else { return unreadable("its context has no digest".to_string()) };
     let Some(context) = desk.store().context(digest)? else { return unreadable("its context is gone".to_string()) };
     if giftcard_ledger::chain::digest(&context) != digest {
-        return Ok(Rerun::Differs("the site and programmes it refers to were changed afterwards".to_string()));
+        let why = "the site and programmes it refers to were changed afterwards".to_string();
+        return Ok(Err(Rerun::Differs(why)));
     }
     let Ok(Value::Object(context)) = serde_json::from_str(&context) else {
         return unreadable("its context is no object".to_string());
@@ -206,14 +239,13 @@ pub fn rerun(desk: &Desk, operation: &Operation) -> Result<Rerun, DeskError> {
             Some(reference) => desk.store().personal(reference)?,
             None => None,
         };
-        let Some(kept) = kept else { return Ok(Rerun::NotReplayable("personal fields were erased".to_string())) };
+        let Some(kept) = kept else {
+            return Ok(Err(Rerun::NotReplayable("personal fields were erased".to_string())));
+        };
         let Ok(Value::Object(kept)) = serde_json::from_str(&kept.body) else {
             return unreadable("its personal fields are no object".to_string());
         };
         order.extend(kept.into_iter().filter(|(field, _)| PERSONAL.contains(&field.as_str())));
-    }
-    if let Some(call) = recorded.calls.iter().find(|call| !desk.knows_component(&call.digest)) {
-        return Ok(Rerun::NotReplayable(format!("component {} is not loaded", call.digest)));
     }
     let document = serde_json::json!({
         "now": recorded.now,
@@ -222,18 +254,12 @@ pub fn rerun(desk: &Desk, operation: &Operation) -> Result<Rerun, DeskError> {
         "order": order,
         "cards": recorded.cards,
     });
-    let answer = match desk.till().quote(&document.to_string(), operation.at, false) {
-        Ok(answer) => answer,
-        Err(error) if error.code() == "busy" => return Err(error.into()),
-        Err(error) => return Ok(Rerun::Differs(error.to_string())),
-    };
-    Ok(compare(&recorded, &answer))
+    Ok(Ok(AskedAgain { recorded, document }))
 }
 
-fn compare(recorded: &Recorded, answer: &QuoteOutput) -> Rerun {
-    let Some(currency) = giftcard_engine::Currency::iso(&answer.currency) else {
-        return Rerun::Differs(format!("`{}` is no currency", answer.currency));
-    };
+/// What came of each card, and what is due, in minor units. `None` where a currency is none.
+fn outcome(answer: &QuoteOutput) -> Option<(Vec<ShareFacts>, i64)> {
+    let currency = giftcard_engine::Currency::iso(&answer.currency)?;
     let minor = |amount: &str, currency: giftcard_engine::Currency| currency.parse(amount).map_or(-1, Minor::get);
     let share = |card: &crate::output::CardOutput| ShareFacts {
         card: card.id.clone(),
@@ -245,8 +271,14 @@ fn compare(recorded: &Recorded, answer: &QuoteOutput) -> Rerun {
         applied: minor(&card.applied.0, currency),
         taken: giftcard_engine::Currency::iso(&card.currency).map_or(-1, |own| minor(&card.taken.0, own)),
     };
-    let shares: Vec<ShareFacts> = answer.cards.iter().map(share).collect();
-    if shares != recorded.shares || minor(&answer.due.0, currency) != recorded.due {
+    Some((answer.cards.iter().map(share).collect(), minor(&answer.due.0, currency)))
+}
+
+fn compare(recorded: &Recorded, answer: &QuoteOutput) -> Rerun {
+    let Some((shares, due)) = outcome(answer) else {
+        return Rerun::Differs(format!("`{}` is no currency", answer.currency));
+    };
+    if shares != recorded.shares || due != recorded.due {
         return Rerun::Differs(format!("{:?} was decided, {shares:?} comes out now", recorded.shares));
     }
     let calls: Vec<CallFacts> = answer

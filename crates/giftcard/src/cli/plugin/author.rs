@@ -2,13 +2,14 @@
 //! or run.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use giftcard::authoring::{self, Asked, AuthoringError, FIXTURES, Trial};
 use giftcard::fixtures::{self, Report, Running};
 use giftcard::input::bounds::DOCUMENT_BYTES_MAX;
-use giftcard::{Entry, Origin, Shelf, Till, file_problem};
+use giftcard::{Desk, Entry, Origin, Shelf, Till, file_problem};
 use giftcard_host::{Component, FUEL_MAX, Host, MEMORY_BYTES_MAX};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Map, Value};
@@ -18,6 +19,7 @@ use super::super::run::Unanswered;
 use super::super::show;
 use super::super::terminal::{self, Failure, Terminal, plain};
 use super::{inspect, load_component};
+use giftcard::desk::MAIN_SITE;
 
 /// The command that writes decisions anew, for hints.
 const BLESS_BY: &str = "giftcard plugin test --bless";
@@ -91,6 +93,18 @@ pub(crate) struct TestArguments {
     offline: bool,
 }
 
+#[derive(Args)]
+pub(crate) struct FixtureArguments {
+    /// The order, by the platform's id
+    order: String,
+    /// Its site
+    #[arg(long, default_value = MAIN_SITE)]
+    site: String,
+    /// Write it to this file, which must not be there yet
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
 impl From<AuthoringError> for Failure {
     fn from(error: AuthoringError) -> Self {
         Self::refused(error.code(), error.to_string())
@@ -102,6 +116,21 @@ pub(crate) fn new(arguments: &NewArguments, terminal: &mut Terminal) -> Result<u
     let folder = authoring::begin(&arguments.parent, &arguments.name, authoring::Language::Rust)?;
     let folder = plain(&folder.display().to_string());
     terminal.line(&format!("{folder} is ready: cd {folder}, then `giftcard plugin test`; its README says the rest"))?;
+    Ok(terminal::DONE)
+}
+
+pub(crate) fn fixture(arguments: &FixtureArguments, desk: &Desk, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let fixture = desk.fixture(&arguments.site, &arguments.order)?;
+    let text = format!("{fixture:#}\n");
+    let Some(file) = &arguments.out else {
+        terminal.line(text.trim_end())?;
+        return Ok(terminal::DONE);
+    };
+    let unwritable = |error: std::io::Error| unusable(file, &file_problem(&error));
+    let mut made = fs::OpenOptions::new().write(true).create_new(true).open(file).map_err(unwritable)?;
+    made.write_all(text.as_bytes()).map_err(unwritable)?;
+    terminal
+        .line(&format!("{} is written; read it before you give it to anyone", plain(&file.display().to_string())))?;
     Ok(terminal::DONE)
 }
 

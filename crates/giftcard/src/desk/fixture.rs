@@ -1,0 +1,175 @@
+//! A recorded decision as a fixture for the author of a condition, without what tells who ordered. Must not know files.
+
+use giftcard_engine::moment::format_instant;
+use giftcard_ledger::model::{HoldRecord, Leg, Operation, OrderRecord};
+use giftcard_ledger::operations::{hold_key, order_key};
+use giftcard_ledger::plan::read_record;
+use giftcard_ledger::store::Want;
+use serde_json::{Map, Value, json};
+
+use super::decision::question;
+use super::{Desk, DeskError, Refused, Rerun};
+use crate::output::{CardOutcomeOutput, CardOutput, QuoteOutput};
+
+/// Bookings that are read at a time.
+const PAGE: usize = 500;
+
+/// What stays of a customer: what rules may rest on and is shared by many.
+const CUSTOMER_KEPT: [&str; 5] = ["registered", "roles", "segments", "orders", "spent"];
+
+/// What stays of an address.
+const ADDRESS_KEPT: [&str; 2] = ["country", "region"];
+
+impl Desk {
+    /// A fixture, as [`crate::fixtures`] runs it, of the last decision for an order of a site. Taken out are ids and names of
+    /// order, cards and customer, email, towns and postal codes, names of lines, and all attributes but those of cards; the
+    /// fixture claims what comes out without them, and says so where that is something else than was decided.
+    ///
+    /// # Errors
+    /// [`DeskError`]; [`Refused`] codes are `order-not-found`, `no-decision`, `not-replayable`.
+    pub fn fixture(&self, site: &str, order: &str) -> Result<Value, DeskError> {
+        let operation = self.last_decision(site, order)?;
+        let asked = match question(self, &operation)? {
+            Ok(asked) => asked,
+            Err(Rerun::NotReplayable(why) | Rerun::Differs(why)) => {
+                return Err(Refused::mistake("not-replayable", format!("order `{order}`: {why}")).into());
+            }
+            Err(Rerun::NoDecision | Rerun::Same) => return Err(no_decision(order)),
+        };
+        let mut document = asked.document.clone();
+        rename_cards(&mut document);
+        let as_decided = self.till().quote(&asked.document.to_string(), operation.at, false)?;
+        take_out(&mut document);
+        let answer = self.till().quote(&document.to_string(), operation.at, false)?;
+        let by_card = |field: &dyn Fn(&CardOutput) -> Option<Value>| {
+            let claims = answer.cards.iter().filter_map(|card| Some((card.id.clone(), field(card)?)));
+            claims.collect::<Map<String, Value>>()
+        };
+        let mut claims = Map::new();
+        claims.insert("due".to_string(), json!(answer.due));
+        let applied = by_card(&|card| Some(json!(card.applied)));
+        let code = |card: &CardOutput| match card.outcome {
+            CardOutcomeOutput::Refused => card.code.clone().map(Value::String),
+            _ => None,
+        };
+        for (name, of_cards) in [("applied", applied), ("code", by_card(&code))] {
+            if !of_cards.is_empty() {
+                claims.insert(name.to_string(), Value::Object(of_cards));
+            }
+        }
+        let mut fixture = Map::new();
+        fixture.insert("about".to_string(), json!(format!("A decision of {}.", &format_instant(operation.at)[..10])));
+        fixture.insert("now".to_string(), json!(format_instant(operation.at)));
+        let now = |answer: &QuoteOutput| {
+            let cards = answer.cards.iter().map(|card| (card.applied.clone(), card.code.clone()));
+            (cards.collect::<Vec<_>>(), answer.due.clone())
+        };
+        let differs = [
+            (
+                !asked.is_answered_by(&as_decided),
+                "The plugins that are loaded now decide it otherwise than it was decided.",
+            ),
+            (now(&as_decided) != now(&answer), "Without what was taken out it is decided otherwise than with it."),
+        ];
+        if let Some((_, note)) = differs.iter().find(|(differs, _)| *differs) {
+            fixture.insert("note".to_string(), json!(note));
+        }
+        fixture.insert("steps".to_string(), json!([{ "quote": document, "claims": claims }]));
+        Ok(Value::Object(fixture))
+    }
+
+    /// The last operation for an order that rules have decided.
+    fn last_decision(&self, site: &str, order: &str) -> Result<Operation, DeskError> {
+        let store = self.store();
+        let key = order_key(site, order);
+        let found = store.find(&Want { records: vec![key.clone()], ..Want::default() })?;
+        let Some(record) = found.records.get(&key) else {
+            return Err(Refused::mistake(
+                "order-not-found",
+                format!("no card pays for an order `{order}` of `{site}`"),
+            )
+            .into());
+        };
+        let record: OrderRecord = read_record(&record.body)?;
+        let mut accounts: Vec<_> = record.tenders.iter().map(|tender| tender.account).collect();
+        if let Some(hold) = record.hold {
+            let key = hold_key(hold);
+            let found = store.find(&Want { records: vec![key.clone()], ..Want::default() })?;
+            let hold: Option<HoldRecord> =
+                found.records.get(&key).map(|record| read_record(&record.body)).transpose()?;
+            accounts.extend(hold.iter().flat_map(|hold| &hold.lines).map(|line| line.account));
+        }
+        accounts.sort_unstable();
+        accounts.dedup();
+        let mut operations = Vec::new();
+        for account in accounts {
+            let mut after = 0;
+            loop {
+                let page = store.history(account, after, PAGE)?;
+                let of_order = page.iter().filter(|booked| booked.order.as_deref() == Some(order));
+                operations.extend(of_order.map(|booked| (booked.sequence, booked.operation.clone())));
+                match page.last().map(|booked| booked.entry.leg) {
+                    Some(Leg::Account { number, .. }) if page.len() == PAGE => after = number,
+                    _ => break,
+                }
+            }
+        }
+        operations.sort();
+        operations.dedup();
+        for (_, key) in operations.into_iter().rev() {
+            let found = store.find(&Want { operation: Some(key), ..Want::default() })?;
+            if let Some(operation) = found.operation.filter(|operation| operation.decision.is_some()) {
+                return Ok(operation);
+            }
+        }
+        Err(no_decision(order))
+    }
+}
+
+fn no_decision(order: &str) -> DeskError {
+    Refused::mistake("no-decision", format!("no rules have decided about order `{order}`")).into()
+}
+
+/// Calls the cards A, B and so on.
+fn rename_cards(document: &mut Value) {
+    let cards = document.get_mut("cards").and_then(Value::as_array_mut).into_iter().flatten();
+    for (place, card) in cards.enumerate() {
+        let name = match u8::try_from(place) {
+            Ok(place @ 0..26) => char::from(b'A' + place).to_string(),
+            _ => format!("card {}", place + 1),
+        };
+        card["id"] = json!(name);
+    }
+}
+
+/// Takes out what tells who ordered.
+fn take_out(document: &mut Value) {
+    if let Some(fields) = document.as_object_mut() {
+        fields.shift_remove("now");
+    }
+    for programme in document.get_mut("programmes").and_then(Value::as_array_mut).into_iter().flatten() {
+        // A programme for one named customer.
+        if programme["audience"].get("customer").is_some()
+            && let Some(fields) = programme.as_object_mut()
+        {
+            fields.shift_remove("audience");
+        }
+    }
+    let Some(order) = document.get_mut("order").and_then(Value::as_object_mut) else { return };
+    for field in ["id", "attributes"] {
+        order.shift_remove(field);
+    }
+    for line in order.get_mut("lines").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(line) = line.as_object_mut() {
+            line.shift_remove("name");
+            line.shift_remove("attributes");
+        }
+    }
+    let kept: [(&str, &[&str]); 3] =
+        [("customer", &CUSTOMER_KEPT), ("billing", &ADDRESS_KEPT), ("ship_to", &ADDRESS_KEPT)];
+    for (name, kept) in kept {
+        if let Some(fields) = order.get_mut(name).and_then(Value::as_object_mut) {
+            fields.retain(|field, _| kept.contains(&field.as_str()));
+        }
+    }
+}
