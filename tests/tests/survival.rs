@@ -73,7 +73,7 @@ fn a_power_cut_without_syncs_is_caught() {
 fn fails(fault: Fault, places: &[u32]) {
     for (number, after) in places.iter().enumerate() {
         let trap = Trap { fault, after: *after, lasts: number % 2 == 0 };
-        let case = Case { trap, beside: number % 3 == 1, seed: 20 + u64::from(*after), images: 8 };
+        let case = Case { trap, beside: number % 3 == 1, seed: 20 + u64::from(*after), images: 8, log_pages: None };
         let outcome = failing::fail(case).unwrap_or_else(|error| panic!("{case:?}: {error:#}"));
         assert!(outcome.failed >= 6 && outcome.acknowledged > 10, "{outcome:?}");
         assert_eq!((outcome.tally.lost, outcome.tally.broken), ((0, 0), 0), "{:#?}", outcome.tally.faults);
@@ -83,6 +83,19 @@ fn fails(fault: Fault, places: &[u32]) {
 #[test]
 fn after_a_failed_sync_nothing_is_acknowledged_and_the_file_recovers() {
     fails(Fault::SyncFails, &[0, 1, 4]);
+}
+
+/// Where it is not a commit's sync that fails but that of the file, into which the log is moved beside commits: what was
+/// moved and not synced is in the log still, and is moved again by whoever opens the ledger.
+#[test]
+fn what_a_failed_sync_left_of_a_moved_log_is_moved_again() {
+    for after in 0..24 {
+        let trap = Trap { fault: Fault::SyncFails, after, lasts: after % 4 == 0 };
+        let beside = after % 6 == 5;
+        let case = Case { trap, beside, seed: 90 + u64::from(after), images: 12, log_pages: Some(12) };
+        let outcome = failing::fail(case).unwrap_or_else(|error| panic!("{case:?}: {error:#}"));
+        assert_eq!((outcome.tally.lost, outcome.tally.broken), ((0, 0), 0), "{case:?}: {:#?}", outcome.tally.faults);
+    }
 }
 
 #[test]

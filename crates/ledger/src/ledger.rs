@@ -164,12 +164,13 @@ impl Ledger {
             return Ok(None);
         }
         let site = request.key.site.as_str();
-        let fresh = self.known.is_fresh(self.store.connections());
-        let mut keys = fresh.then(|| self.known.keys(site, &want)).flatten();
+        let known = || self.known.is_fresh(self.store.connections()).then(|| self.known.keys(site, &want)).flatten();
+        let mut keys = known();
         if keys.is_none() {
             let cards = Want { codes: want.codes.clone(), accounts: want.accounts.clone(), ..Want::default() };
             self.reads.read(cards, &*self.store, &self.known);
-            keys = self.known.keys(site, &want);
+            // What could not be read is not known, whatever was known of it before.
+            keys = known();
         }
         let Some(keys) = keys else { return Ok(None) };
         let lane = self.lane(&keys);

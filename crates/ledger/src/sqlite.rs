@@ -46,6 +46,9 @@ pub use open::OpenError;
 /// Keys that are looked for by the connection that writes, at most: those of an order, not of a thousand cards.
 const FOUND_BY_WRITER_MAX: usize = 64;
 
+/// Pages in the log from which a commit itself moves them into the file, in times of [`SqliteOptions::log_pages`].
+const LOG_TIMES_MAX: u32 = 4;
+
 /// How a file is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqliteOptions {
@@ -100,7 +103,7 @@ pub struct SqliteStore {
     /// How many wait for it to write.
     writers: AtomicUsize,
     /// The failure after which nothing is written.
-    failed: OnceLock<String>,
+    failed: Arc<OnceLock<String>>,
     path: PathBuf,
     options: SqliteOptions,
 }
@@ -117,19 +120,13 @@ impl SqliteStore {
             Readers::new(options.readers, move || open::reader(&path, &options))
         };
         let writer = Arc::new(Mutex::new(writer));
+        let failed = Arc::new(OnceLock::new());
         let mover = {
             let (path, options) = (path.clone(), options.clone());
-            Mover::new(Arc::clone(&writer), options.log_pages, move || open::mover(&path, &options))
+            let opened = options.clone();
+            Mover::new(Arc::clone(&writer), Arc::clone(&failed), &options, move || open::mover(&path, &opened))
         };
-        Ok(Self {
-            mover,
-            readers,
-            writer,
-            writers: AtomicUsize::new(0),
-            failed: OnceLock::new(),
-            path,
-            options: options.clone(),
-        })
+        Ok(Self { mover, readers, writer, writers: AtomicUsize::new(0), failed, path, options: options.clone() })
     }
 
     /// The file, absolute.
@@ -152,8 +149,22 @@ impl SqliteStore {
         let done = transaction(&connection, work).map_err(|trouble| self.settle(&connection, trouble))?;
         if let Ok(Some(pages)) = log::committed_pages(&connection) {
             self.mover.committed(pages);
+            // The thread that does it is too slow, or not there.
+            if pages >= self.options.log_pages.saturating_mul(LOG_TIMES_MAX) {
+                self.move_log(&connection, "PRAGMA wal_checkpoint(PASSIVE)");
+            }
         }
         Ok(done)
+    }
+
+    /// Moves the log into the file, without waiting for anyone.
+    fn move_log(&self, connection: &Connection, how: &str) {
+        let syncs = self.options.synchronous == Synchronous::Full;
+        if let Err(trouble) = mover::pass(connection, how, syncs)
+            && let Consequence::Lasting(why) = trouble.of_write()
+        {
+            self.fail(why);
+        }
     }
 
     /// Takes a transaction back and tells what its failure means.
@@ -182,7 +193,7 @@ impl SqliteStore {
             // Without waiting, which would keep writers out. Later commits overwrite the log in any case, and what was
             // erased is gone from every answer already.
             let _ = connection.busy_timeout(Duration::ZERO);
-            let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            self.move_log(&connection, "PRAGMA wal_checkpoint(TRUNCATE)");
             let _ = connection.busy_timeout(self.options.busy_timeout());
         }
     }
@@ -217,6 +228,18 @@ impl SqliteStore {
 
     fn read_at_once<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, StoreError> {
         self.readers.read_at_once(read).map_err(Trouble::of_read)
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        // The last connection to close would move the log as if nothing had failed. Opening makes the log's index anew,
+        // and moves all of it. The others never do it when they close, and are closed before this one.
+        if self.failed.get().is_some()
+            && let Ok(connection) = self.writer.lock()
+        {
+            let _ = open::keep_log(&connection);
+        }
     }
 }
 

@@ -140,7 +140,8 @@ fn fail(seed: u64) -> Result<()> {
         let mut checkpoints = 0;
         for number in 0..steps {
             let trap = Trap { fault, after: number * step, lasts: number % 3 == 1 };
-            let case = Case { trap, beside: number % 2 == 1, seed: seed + u64::from(number), images: 40 };
+            let case =
+                Case { trap, beside: number % 2 == 1, seed: seed + u64::from(number), images: 40, log_pages: None };
             let outcome = failing::fail(case).with_context(|| format!("{case:?}"))?;
             cases += 1;
             failed += outcome.failed;

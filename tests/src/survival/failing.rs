@@ -34,6 +34,9 @@ pub struct Case {
     pub seed: u64,
     /// Images of power cuts that are opened after the failure.
     pub images: usize,
+    /// Pages from which the ledger moves its log beside the shoppers; so many that it never does where absent. Where
+    /// moving fails, those who write next are told.
+    pub log_pages: Option<u32>,
 }
 
 /// What a failure showed.
@@ -55,6 +58,7 @@ pub struct Outcome {
 /// What was not as promised.
 pub fn fail(case: Case) -> Result<Outcome> {
     let mut scene = Scene::new(case.seed, 5, Synchronous::Full)?;
+    scene.log_pages = case.log_pages.unwrap_or(scene.log_pages);
     let desk = scene.open()?;
     for _ in 0..ROUNDS_BEFORE {
         scene.round(&desk).iter().try_for_each(not_failed)?;
@@ -64,8 +68,13 @@ pub fn fail(case: Case) -> Result<Outcome> {
     let mut replies = Vec::new();
     for _ in 0..ROUNDS_MAX {
         replies = scene.round(&desk);
-        if scene.shim.tape().sprung() > 0 {
+        let sprung = scene.shim.tape().sprung() > 0;
+        if sprung && (case.log_pages.is_none() || error_of(&replies).is_ok()) {
             break;
+        }
+        if case.log_pages.is_some() {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            continue;
         }
         replies.iter().try_for_each(not_failed)?;
     }

@@ -32,7 +32,19 @@ const FRAMES_AT: usize = 16;
 /// # Errors
 /// What the disk says.
 pub(super) fn sync(connection: &Connection) -> Result<(), Trouble> {
-    let log = File::of(connection, ffi::SQLITE_FCNTL_JOURNAL_POINTER)?;
+    sync_file(connection, ffi::SQLITE_FCNTL_JOURNAL_POINTER)
+}
+
+/// Syncs the database's file. What is moved into it while others write is counted as moved by SQLite without that.
+///
+/// # Errors
+/// What the disk says.
+pub(super) fn sync_database(connection: &Connection) -> Result<(), Trouble> {
+    sync_file(connection, ffi::SQLITE_FCNTL_FILE_POINTER)
+}
+
+fn sync_file(connection: &Connection, which: c_int) -> Result<(), Trouble> {
+    let log = File::of(connection, which)?;
     let sync = log.methods().xSync.ok_or_else(|| missing("xSync"))?;
     // SAFETY: the file is open. The drive's own cache is flushed too, as `fullfsync` asks of commits.
     checked(unsafe { sync(log.file, ffi::SQLITE_SYNC_FULL) })

@@ -3,8 +3,9 @@
 //!
 //! Only where all of it is in the file and nobody reads from it can the log begin again, which hardly ever is so while
 //! others write and read. So the last and small part is moved with the writer's lock held, until those who read have
-//! ended; those who come find all in the file. A failure is no failure of the ledger: everything that was
-//! answered is in the log, which is moved the next time.
+//! ended; those who come find all in the file. Each part is synced at once: SQLite counts a part as moved without that, and
+//! where a sync has failed, a later one that works says nothing of it. So a failure is one of the ledger, which writes
+//! nothing until it is opened again and its whole log is moved anew.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -12,7 +13,8 @@ use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
-use super::trouble::Trouble;
+use super::trouble::{Consequence, Trouble};
+use super::{SqliteOptions, Synchronous, log};
 
 /// How often the log is moved before the writer's lock is taken for what came meanwhile.
 const ROUNDS_MAX: u32 = 4;
@@ -33,6 +35,10 @@ pub(super) struct Mover {
 struct Shared {
     open: Open,
     writer: Arc<Mutex<Connection>>,
+    /// The ledger's failure, if there was one.
+    failed: Arc<OnceLock<String>>,
+    /// Whether what is moved is synced.
+    syncs: bool,
     /// Pages in the log from which it is moved.
     pages: u32,
     is_wanted: AtomicBool,
@@ -47,12 +53,16 @@ struct Shared {
 impl Mover {
     pub(super) fn new(
         writer: Arc<Mutex<Connection>>,
-        pages: u32,
+        failed: Arc<OnceLock<String>>,
+        options: &SqliteOptions,
         open: impl Fn() -> Result<Connection, Trouble> + Send + Sync + 'static,
     ) -> Self {
+        let pages = options.log_pages;
         let shared = Shared {
             open: Box::new(open),
             writer,
+            failed,
+            syncs: options.synchronous == Synchronous::Full,
             pages,
             is_wanted: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
@@ -101,28 +111,41 @@ impl Shared {
                 std::thread::park();
                 continue;
             }
-            // With another connection the next time: what went wrong may be of this one.
-            connection = connection.or_else(|| (self.open)().ok()).filter(|connection| self.run(connection).is_ok());
+            connection = connection.or_else(|| (self.open)().ok());
+            let Some(open) = &connection else { continue };
+            if let Err(trouble) = self.run(open) {
+                if let Consequence::Lasting(why) = trouble.of_write() {
+                    let _ = self.failed.set(why);
+                }
+                // With another one the next time: what went wrong may be of this one.
+                connection = None;
+            }
         }
     }
 
     fn run(&self, connection: &Connection) -> Result<(), Trouble> {
         for _ in 0..ROUNDS_MAX {
-            let moved = pass(connection, "PRAGMA wal_checkpoint(PASSIVE)")?;
+            let moved = pass(connection, "PRAGMA wal_checkpoint(PASSIVE)", self.syncs)?;
             let left = self.last.load(Ordering::Relaxed).saturating_sub(moved);
             if left <= self.pages / SMALL || self.is_closed.load(Ordering::Acquire) {
                 break;
             }
         }
         let Ok(_nobody_writes) = self.writer.lock() else { return Ok(()) };
-        pass(connection, "PRAGMA wal_checkpoint(RESTART)").map(|_| ())
+        if self.failed.get().is_some() {
+            return Ok(());
+        }
+        pass(connection, "PRAGMA wal_checkpoint(RESTART)", self.syncs).map(|_| ())
     }
 }
 
-/// Moves what is in the log now and syncs the file. Returns how many pages of the log are in the file, counted from its
-/// beginning.
-fn pass(connection: &Connection, how: &str) -> Result<u32, Trouble> {
+/// Moves what is in the log now and, if `syncs`, syncs the file. Returns how many pages of the log are in the file, counted
+/// from its beginning.
+pub(super) fn pass(connection: &Connection, how: &str, syncs: bool) -> Result<u32, Trouble> {
     let moved: i64 = connection.prepare_cached(how)?.query_row([], |row| row.get(2))?;
+    if syncs {
+        log::sync_database(connection)?;
+    }
     // -1 where another process is moving it.
     Ok(u32::try_from(moved).unwrap_or(0))
 }

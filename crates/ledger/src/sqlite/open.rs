@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::backup::{create_private, sync_folder_of};
@@ -29,10 +30,6 @@ const WRITER_CACHE_KIB: i64 = 64 << 10;
 
 /// What each reading connection keeps in memory, in KiB.
 const READER_CACHE_KIB: i64 = 8 << 10;
-
-/// Pages in the write-ahead log from which a commit moves them into the file itself, in times of those from which
-/// another thread does: it is too slow, or not there.
-const WAL_TIMES: i64 = 4;
 
 /// What is left of the write-ahead log after it grew, in bytes.
 const WAL_BYTES_LEFT: i64 = 64 << 20;
@@ -152,6 +149,7 @@ pub(super) fn reader(path: &Path, options: &SqliteOptions) -> Result<Connection,
     let connection = connect(path, options)?;
     set(&connection, "cache_size", -READER_CACHE_KIB)?;
     set(&connection, "query_only", 1)?;
+    keep_log(&connection)?;
     Ok(connection)
 }
 
@@ -161,6 +159,7 @@ pub(super) fn mover(path: &Path, options: &SqliteOptions) -> Result<Connection, 
     set_durability(&connection, options)?;
     // Whoever writes waits for it.
     connection.busy_timeout(RESTART_PATIENCE)?;
+    keep_log(&connection)?;
     Ok(connection)
 }
 
@@ -168,7 +167,14 @@ pub(super) fn mover(path: &Path, options: &SqliteOptions) -> Result<Connection, 
 pub(super) fn backup_reader(path: &Path, options: &SqliteOptions) -> Result<Connection, Trouble> {
     let connection = connect(path, options)?;
     set(&connection, "cache_size", -WRITER_CACHE_KIB)?;
+    keep_log(&connection)?;
     Ok(connection)
+}
+
+/// Leaves the log as it is when the connection is closed, even if it is the last one.
+pub(super) fn keep_log(connection: &Connection) -> Result<(), Trouble> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(())
 }
 
 /// A connection to an empty file that becomes a copy, in a transaction that makes it a ledger.
@@ -323,7 +329,8 @@ fn use_write_ahead_log(connection: &Connection, options: &SqliteOptions) -> Resu
 fn set_writer(connection: &Connection, options: &SqliteOptions) -> Result<(), Trouble> {
     set_durability(connection, options)?;
     set(connection, "cache_size", -WRITER_CACHE_KIB)?;
-    set(connection, "wal_autocheckpoint", WAL_TIMES * i64::from(options.log_pages))?;
+    // It would say nothing of its failures.
+    set(connection, "wal_autocheckpoint", 0)?;
     set(connection, "journal_size_limit", WAL_BYTES_LEFT)?;
     // What is erased is overwritten.
     set(connection, "secure_delete", 1)
