@@ -39,7 +39,12 @@ pub fn find(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let unreadable = |error: std::io::Error| format!("{}: {error}", folder.display());
     let mut entries: Vec<PathBuf> = Vec::new();
     for entry in folder.read_dir().map_err(unreadable)? {
-        entries.push(entry.map_err(unreadable)?.path());
+        let path = entry.map_err(unreadable)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // What file managers and editors leave.
+        if !name.starts_with('.') && !name.ends_with('~') {
+            entries.push(path);
+        }
     }
     entries.sort();
     let mut files = Vec::new();

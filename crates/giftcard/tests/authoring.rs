@@ -158,7 +158,7 @@ fn check_mistakes(author: &Author, project: &Path) {
     author.giftcard(project, &["plugin", "build", "--offline"]).failed_with(1, "mismatched types");
     let home = author.home.path();
     author.giftcard(home, &["plugin", "new", "lucky-days"]).failed_with(1, "is there already");
-    for name in ["Lucky Days", "", "../x", "a--b"] {
+    for name in ["Lucky Days", "", "../x", "a--b", "giftcard-plugin"] {
         author.giftcard(home, &["plugin", "new", name]).failed_with(1, "cannot be a plugin's name");
     }
     author.giftcard(home, &["plugin", "build"]).failed_with(1, "is no plugin project");

@@ -49,6 +49,10 @@ const FOUND_BY_WRITER_MAX: usize = 64;
 /// Pages in the log from which a commit itself moves them into the file, in times of [`SqliteOptions::log_pages`].
 const LOG_TIMES_MAX: u32 = 4;
 
+/// How often the log is tried to be emptied, and the pause between.
+const EMPTYING_MAX: u32 = 20;
+const EMPTYING_PAUSE: Duration = Duration::from_millis(5);
+
 /// How a file is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqliteOptions {
@@ -185,16 +189,24 @@ impl SqliteStore {
         StoreError::Failed(self.failed.get_or_init(|| why).clone())
     }
 
-    /// Empties the write-ahead log, as far as nobody reads from it: what was erased is still in it.
+    /// Empties the write-ahead log, as far as nobody reads from it: what was erased is still in it. Later commits overwrite
+    /// the log in any case, and what was erased is gone from every answer already.
     fn empty_log(&self) {
-        if let Ok(connection) = self.writer.lock()
-            && self.failed.get().is_none()
-        {
-            // Without waiting, which would keep writers out. Later commits overwrite the log in any case, and what was
-            // erased is gone from every answer already.
+        for _ in 0..EMPTYING_MAX {
+            let Ok(connection) = self.writer.lock() else { return };
+            if self.failed.get().is_some() {
+                return;
+            }
+            // Without waiting, which would keep writers out.
             let _ = connection.busy_timeout(Duration::ZERO);
             self.move_log(&connection, "PRAGMA wal_checkpoint(TRUNCATE)");
             let _ = connection.busy_timeout(self.options.busy_timeout());
+            if !matches!(log::committed_pages(&connection), Ok(Some(1..))) {
+                return;
+            }
+            drop(connection);
+            // Somebody reads from it, or it is being moved.
+            std::thread::sleep(EMPTYING_PAUSE);
         }
     }
 

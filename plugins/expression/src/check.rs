@@ -33,27 +33,36 @@ fn wrong<T>(near: &str, why: String) -> Result<T, Wrong> {
     Err(Wrong { near: Some(near.to_string()), why })
 }
 
-/// Line and column, from 1, of a word outside of texts.
+/// Line and column, from 1, of a word or sign outside of texts. `None` where it stands more than once: which of them is
+/// meant is not known.
 fn position(source: &str, word: &str) -> Option<(usize, usize)> {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    let mut quote = None;
-    let mut before = ' ';
+    // Names belong to longer names, and signs to longer signs.
+    let class = |c: char| if c.is_alphanumeric() || c == '_' { 1 } else { u8::from("<>=!&|".contains(c)) * 2 };
+    let same = |one: Option<char>, other: Option<char>| match (one, other) {
+        (Some(one), Some(other)) => class(one) > 0 && class(one) == class(other),
+        _ => false,
+    };
+    let (mut found, mut quote, mut before, mut escaped) = (None, None, None, false);
     for (offset, c) in source.char_indices() {
-        let begins = quote.is_none() && source[offset..].starts_with(word) && !(is_part(before) && is_part(c));
-        let after = source[offset..].chars().nth(word.chars().count());
-        if begins && !(word.ends_with(is_part) && after.is_some_and(is_part)) {
+        let rest = &source[offset..];
+        let begins = quote.is_none() && rest.starts_with(word) && !same(before, word.chars().next());
+        if begins && !same(word.chars().next_back(), rest[word.len()..].chars().next()) {
+            if found.is_some() {
+                return None;
+            }
             let line = source[..offset].matches('\n').count() + 1;
             let column = source[..offset].rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-            return Some((line, column));
+            found = Some((line, column));
         }
         match quote {
             None if c == '"' || c == '\'' => quote = Some(c),
-            Some(open) if c == open && before != '\\' => quote = None,
+            Some(open) if c == open && !escaped => quote = None,
             _ => {}
         }
-        before = c;
+        escaped = quote.is_some() && c == '\\' && !escaped;
+        before = Some(c);
     }
-    None
+    found
 }
 
 struct Check<'a> {
@@ -95,17 +104,19 @@ impl<'a> Check<'a> {
                 Ok(if select.test { Kind::Flag } else { kind })
             }
             Expr::List(list) => {
-                let mut kind = Kind::Any;
+                let mut kind: Option<Kind> = None;
                 for element in &list.elements {
                     let found = self.kind(element)?;
-                    if !found.fits(&kind) {
-                        let why =
-                            format!("a list has {} and {}; all have to be of one kind", kind.name(), found.name());
+                    if let Some(known) = &kind
+                        && (!found.fits(known) || known.hides(&found))
+                    {
+                        let (one, other) = (known.name(), found.name());
+                        let why = format!("a list has {one} and {other}; all have to be of one kind");
                         return Err(Wrong { near: None, why });
                     }
-                    kind = found;
+                    kind = Some(kind.map_or(found.clone(), |known: Kind| known.or(found)));
                 }
-                Ok(Kind::List(Box::new(kind)))
+                Ok(Kind::List(Box::new(kind.unwrap_or(Kind::Any))))
             }
             Expr::Call(call) => self.call(call),
             Expr::Comprehension(comprehension) => self.comprehension(comprehension),
@@ -161,20 +172,25 @@ impl<'a> Check<'a> {
                     wrong(sign, format!("`{sign}` is for what is true or false, and this is {}", kind.name()))
                 }
             },
-            (operators::CONDITIONAL, [condition, yes, no]) if condition.fits(&Kind::Flag) && yes.fits(no) => {
-                Ok(yes.clone())
+            (operators::CONDITIONAL, [condition, yes, no])
+                if condition.fits(&Kind::Flag) && yes.fits(no) && !yes.hides(no) =>
+            {
+                Ok(yes.clone().or(no.clone()))
             }
             (operators::EQUALS | operators::NOT_EQUALS, [one, other]) => compared(name, one, other),
             (
                 operators::LESS | operators::LESS_EQUALS | operators::GREATER | operators::GREATER_EQUALS,
                 [one, other],
-            ) => match (one, other) {
-                (Kind::List(_) | Kind::Record(_) | Kind::Flag, _) => {
-                    let sign = sign(name);
-                    wrong(sign, format!("`{sign}` is for amounts, numbers and texts, and this is {}", one.name()))
+            ) => {
+                let has_none = |kind: &&Kind| matches!(kind, Kind::List(_) | Kind::Record(_) | Kind::Flag);
+                match [one, other].into_iter().find(has_none) {
+                    Some(kind) => {
+                        let sign = sign(name);
+                        wrong(sign, format!("`{sign}` is for amounts, numbers and texts, and this is {}", kind.name()))
+                    }
+                    None => compared(name, one, other),
                 }
-                _ => compared(name, one, other),
-            },
+            }
             (operators::IN, [one, list]) => match list {
                 Kind::List(item) => compared(name, one, item),
                 Kind::Any => Ok(Kind::Flag),
@@ -184,7 +200,8 @@ impl<'a> Check<'a> {
                 let is_text = matches!((one, other), (Kind::Text, Kind::Text)) && name == operators::ADD;
                 match (one, other) {
                     (Kind::Money, Kind::Money) | (Kind::Number, Kind::Number) => Ok(one.clone()),
-                    (Kind::Any, other) | (other, Kind::Any) => Ok(other.clone()),
+                    (Kind::Any, other @ (Kind::Any | Kind::Money | Kind::Number))
+                    | (other @ (Kind::Money | Kind::Number), Kind::Any) => Ok(other.clone()),
                     (Kind::List(one), Kind::List(other)) if name == operators::ADD && one.fits(other) => {
                         let known = if **one == Kind::Any { other } else { one };
                         Ok(Kind::List(known.clone()))
@@ -204,12 +221,15 @@ impl<'a> Check<'a> {
             (operators::INDEX, [Kind::List(item), Kind::Number]) => Ok((**item).clone()),
             (operators::INDEX, [Kind::Any, _]) => Ok(Kind::Any),
             ("size", [Kind::List(_) | Kind::Text | Kind::Any]) => Ok(Kind::Number),
-            ("contains" | "startsWith" | "endsWith", [Kind::Text | Kind::Any, Kind::Text | Kind::Any]) => {
+            ("contains" | "startsWith" | "endsWith", [Kind::Text | Kind::Any, Kind::Text | Kind::Any])
+                if call.target.is_some() =>
+            {
                 Ok(Kind::Flag)
             }
-            ("size" | "contains" | "startsWith" | "endsWith", _) => {
-                wrong(name, format!("`{name}` does not fit what it is used on"))
+            ("contains" | "startsWith" | "endsWith", _) => {
+                wrong(name, format!("`{name}` is used on a text, as in order.channel.{name}(\"w\")"))
             }
+            ("size", _) => wrong(name, "`size` is for lists and texts".to_string()),
             _ if name.starts_with(|c: char| c.is_ascii_alphabetic()) => {
                 let known = "money, size, contains, startsWith, endsWith, has, exists, all, exists_one, filter, map";
                 wrong(name, format!("`{name}` is not known; there are {known}"))
@@ -228,7 +248,7 @@ fn of_literal(literal: &LiteralValue) -> Result<Kind, Wrong> {
         LiteralValue::Int(_) => Ok(Kind::Number),
         LiteralValue::String(_) => Ok(Kind::Text),
         LiteralValue::Double(_) => Err(Wrong {
-            near: Some(".".to_string()),
+            near: None,
             why: "there are no fractions here; an amount is such as money(\"49.90\")".to_string(),
         }),
         LiteralValue::Null => {
@@ -360,6 +380,15 @@ mod tests {
             ("order.lines.filter(l, true).exists(l, l.totl > 1)", "`totl` is no part of `line`"),
             ("{\"a\": 1}.a == 1", "records cannot be made here"),
             ("order.total == null", "`null` is not known"),
+            ("startsWith(order.channel, \"web\")", "`startsWith` is used on a text, as in"),
+            ("(customer.registered ? customer.attributes.x : order.total) >= 50", "does not fit"),
+            ("order.total in [50, order.attributes.x]", "cannot take an amount of money and a number"),
+            ("[order.total, order.attributes.x, 50].exists(v, v > 100)", "a list has"),
+            ("order.attributes.x + customer.registered", "`+` cannot take"),
+            ("order.attributes.x < true", "`<` is for amounts, numbers and texts"),
+            // Which of two is meant is not known, so no place is better than a wrong one.
+            ("order.total >= money(\"50.00\") && order.paid >= 50", "`>=` cannot take an amount of money and a number"),
+            ("order.channel == \"a\\\\\" && totl", "line 1, column 27: `totl` is not known"),
             ("order.channel ==\n  \"web\" && totl", "line 2, column 12: `totl` is not known"),
             ("order.total >=", "line 1, column 15"),
             ("", "is empty"),

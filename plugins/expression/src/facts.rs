@@ -1,10 +1,11 @@
 //! The request as an expression sees it. What is not known is left out, so that `has` can ask for it and anything else
-//! that names it fails; where a shopper simply has none of something, lists are empty and texts too. Must not know
-//! expressions, but for which names they use.
+//! that names it fails: what a platform does not send must never count as none of it. A guest is known to be in no role.
+//! Must not know expressions, but for which names they use.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use cel::common::ast::{ComprehensionExpr, Expr};
 use cel::extractors::Arguments;
 use cel::parser::Expression;
 use cel::{Context, ExecutionError, Value as CelValue};
@@ -61,23 +62,28 @@ impl Fields {
         self.put(name, text)
     }
 
-    /// A text that a shopper may not have.
     fn maybe_text(self, name: &str, text: Option<&String>) -> Self {
-        self.put(name, text.map_or("", String::as_str))
+        match text {
+            Some(text) => self.text(name, text),
+            None => self,
+        }
     }
 
     fn texts(self, name: &str, texts: Option<&Vec<String>>) -> Self {
-        let texts = texts.into_iter().flatten().map(|text| CelValue::from(text.as_str())).collect();
+        let Some(texts) = texts else { return self };
+        let texts = texts.iter().map(|text| CelValue::from(text.as_str())).collect();
         self.put(name, CelValue::List(Arc::new(texts)))
     }
 
-    fn attributes(self, name: &str, attributes: Option<&Vec<Named>>) -> Self {
+    /// An amount in another currency is converted; one without a rate is left out.
+    fn attributes(self, name: &str, attributes: Option<&Vec<Named>>, request: &Request) -> Self {
+        let Some(attributes) = attributes else { return self };
         let mut fields = Self::default();
-        for Named { name, value } in attributes.into_iter().flatten() {
+        for Named { name, value } in attributes {
             fields = match value {
                 Value::Flag(flag) => fields.flag(name, *flag),
                 Value::Integer(integer) => fields.number(name, *integer),
-                Value::Money(money) => fields.number(name, money.amount),
+                Value::Money(money) => fields.number(name, convert(request, money, Rounding::Up).ok()),
                 Value::Text(text) => fields.text(name, text),
                 Value::Texts(texts) => fields.texts(name, Some(texts)),
             };
@@ -113,12 +119,14 @@ impl Facts {
     /// Of a request, as far as the expression names them.
     pub(crate) fn of(request: &Request, expression: &Expression) -> Self {
         let references = expression.references();
+        let mut fields = BTreeSet::new();
+        selected(expression, &mut fields);
         let mut roots = Vec::new();
         if references.has_variable("order") {
-            roots.push(("order", order(&request.order).into()));
+            roots.push(("order", order(request, &fields).into()));
         }
         if references.has_variable("customer") {
-            roots.push(("customer", customer(request.order.customer.as_ref()).into()));
+            roots.push(("customer", customer(request).into()));
         }
         if references.has_variable("now") {
             roots.push(("now", now(&request.now).into()));
@@ -134,7 +142,7 @@ impl Facts {
             context.add_variable_from_value(*name, value.clone());
         }
         if let Some(card) = card {
-            context.add_variable_from_value("card", CelValue::from(card_fields(card, &request.now)));
+            context.add_variable_from_value("card", CelValue::from(card_fields(card, request)));
         }
         let (own, rates) = (request.order.currency.clone(), request.rates.clone());
         let amount = move |Arguments(arguments): Arguments| -> Result<i64, ExecutionError> {
@@ -167,8 +175,29 @@ fn converted(money: &Money, rate: &Rate) -> Result<i64, String> {
     i64::try_from(whole).map_err(|_| format!("{money} is too much in the order's currency"))
 }
 
-fn order(order: &Order) -> Fields {
-    let fields = Fields::default()
+/// The names of all fields that an expression selects: what it does not name is not made ready, since an order may have
+/// thousands of lines.
+fn selected(expression: &Expression, fields: &mut BTreeSet<String>) {
+    match &expression.expr {
+        Expr::Select(select) => {
+            fields.insert(select.field.clone());
+            selected(&select.operand, fields);
+        }
+        Expr::Call(call) => {
+            call.target.iter().map(|target| &**target).chain(&call.args).for_each(|one| selected(one, fields))
+        }
+        Expr::List(list) => list.elements.iter().for_each(|one| selected(one, fields)),
+        Expr::Comprehension(comprehension) => {
+            let ComprehensionExpr { iter_range, accu_init, loop_cond, loop_step, result, .. } = &**comprehension;
+            [iter_range, accu_init, loop_cond, loop_step, result].into_iter().for_each(|one| selected(one, fields));
+        }
+        Expr::Ident(_) | Expr::Literal(_) | Expr::Map(_) | Expr::Struct(_) | Expr::Unspecified => {}
+    }
+}
+
+fn order(request: &Request, named: &BTreeSet<String>) -> Fields {
+    let order = &request.order;
+    let mut fields = Fields::default()
         .maybe_text("id", order.id.as_ref())
         .text("site", &order.site)
         .maybe_text("channel", order.channel.as_ref())
@@ -182,38 +211,50 @@ fn order(order: &Order) -> Fields {
         .number("shipping", order.shipping)
         .number("fees", order.fees)
         .number("tax", order.tax)
-        .number("discounts_total", order.discounts_total)
-        .list("lines", order.lines.as_ref(), line)
-        .list("discounts", order.discounts.as_ref(), |discount| {
+        .number("discounts_total", order.discounts_total);
+    if named.contains("lines") {
+        fields = fields.list("lines", order.lines.as_ref(), |one| line(one, request, named));
+    }
+    if named.contains("discounts") {
+        fields = fields.list("discounts", order.discounts.as_ref(), |discount| {
             Fields::default().maybe_text("code", discount.code.as_ref()).number("amount", discount.amount)
-        })
-        .attributes("attributes", order.attributes.as_ref());
+        });
+    }
+    if named.contains("attributes") {
+        fields = fields.attributes("attributes", order.attributes.as_ref(), request);
+    }
     let addresses = [("billing", &order.billing), ("ship_to", &order.ship_to)];
     addresses.into_iter().fold(fields, |fields, (name, address)| match address {
-        Some(known) => fields.put(name, address_fields(known)),
-        None => fields,
+        Some(known) if named.contains(name) => fields.put(name, address_fields(known)),
+        _ => fields,
     })
 }
 
-fn line(line: &Line) -> Fields {
+fn line(line: &Line, request: &Request, named: &BTreeSet<String>) -> Fields {
     let part = match line.part {
         Part::Goods => "goods",
         Part::GiftCard => "gift-card",
         Part::Shipping => "shipping",
         Part::Fee => "fee",
     };
-    Fields::default()
-        .text("part", part)
-        .number("quantity_milli", line.quantity_milli)
-        .number("unit_price", line.unit_price)
-        .number("total", line.total)
-        .number("tax", line.tax)
-        .maybe_text("sku", line.sku.as_ref())
-        .maybe_text("name", line.name.as_ref())
-        .maybe_text("product_type", line.product_type.as_ref())
-        .texts("categories", line.categories.as_ref())
-        .texts("tags", line.tags.as_ref())
-        .attributes("attributes", line.attributes.as_ref())
+    let mut fields = Fields::default();
+    for name in named {
+        fields = match name.as_str() {
+            "part" => fields.text("part", part),
+            "quantity_milli" => fields.number("quantity_milli", line.quantity_milli),
+            "unit_price" => fields.number("unit_price", line.unit_price),
+            "total" => fields.number("total", line.total),
+            "tax" => fields.number("tax", line.tax),
+            "sku" => fields.maybe_text("sku", line.sku.as_ref()),
+            "name" => fields.maybe_text("name", line.name.as_ref()),
+            "product_type" => fields.maybe_text("product_type", line.product_type.as_ref()),
+            "categories" => fields.texts("categories", line.categories.as_ref()),
+            "tags" => fields.texts("tags", line.tags.as_ref()),
+            "attributes" => fields.attributes("attributes", line.attributes.as_ref(), request),
+            _ => fields,
+        };
+    }
+    fields
 }
 
 fn address_fields(address: &Address) -> Fields {
@@ -224,28 +265,33 @@ fn address_fields(address: &Address) -> Fields {
         .maybe_text("city", address.city.as_ref())
 }
 
-/// A guest of whom nothing is known is not registered and has no roles.
-fn customer(customer: Option<&Customer>) -> Fields {
+/// A guest is not registered, and is in no role and no segment.
+fn customer(request: &Request) -> Fields {
+    let known = request.order.customer.as_ref();
+    let is_guest = known.is_none_or(|customer| !customer.registered);
+    let none = is_guest.then(Vec::new);
+    let texts = |of: fn(&Customer) -> Option<&Vec<String>>| known.and_then(of).or(none.as_ref());
     Fields::default()
-        .maybe_text("id", customer.and_then(|customer| customer.id.as_ref()))
-        .flag("registered", customer.is_some_and(|customer| customer.registered))
-        .texts("roles", customer.and_then(|customer| customer.roles.as_ref()))
-        .texts("segments", customer.and_then(|customer| customer.segments.as_ref()))
-        .maybe_text("email", customer.and_then(|customer| customer.email.as_ref()))
-        .number("orders", customer.and_then(|customer| customer.orders).map(i64::from))
-        .number("spent", customer.and_then(|customer| customer.spent))
-        .attributes("attributes", customer.and_then(|customer| customer.attributes.as_ref()))
+        .maybe_text("id", known.and_then(|customer| customer.id.as_ref()))
+        .flag("registered", !is_guest)
+        .texts("roles", texts(|customer| customer.roles.as_ref()))
+        .texts("segments", texts(|customer| customer.segments.as_ref()))
+        .maybe_text("email", known.and_then(|customer| customer.email.as_ref()))
+        .number("orders", known.and_then(|customer| customer.orders).map(i64::from))
+        .number("spent", known.and_then(|customer| customer.spent))
+        .attributes("attributes", known.and_then(|customer| customer.attributes.as_ref()), request)
 }
 
-fn card_fields(card: &Card, now: &Moment) -> Fields {
+fn card_fields(card: &Card, request: &Request) -> Fields {
+    let now = request.now.at;
     let days = |from: i64, to: i64| to.saturating_sub(from).div_euclid(DAY_MS);
     Fields::default()
         .text("programme", &card.programme)
         .text("currency", &card.currency.code)
         .number("available", card.available_here)
-        .number("age_days", days(card.issued_at, now.at))
-        .number("days_left", card.expires_at.map(|end| days(now.at, end)))
-        .attributes("attributes", card.attributes.as_ref())
+        .number("age_days", days(card.issued_at, now))
+        .number("days_left", card.expires_at.map(|end| days(now, end)))
+        .attributes("attributes", card.attributes.as_ref(), request)
 }
 
 fn now(now: &Moment) -> Fields {

@@ -38,6 +38,18 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// The one of two that fit of which more is known.
+    pub(crate) fn or(self, other: Self) -> Self {
+        if self == Self::Any { other } else { self }
+    }
+
+    /// Whether one is an amount and the other of an unknown kind: together they would pass for either.
+    pub(crate) fn hides(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Any, Self::Money) | (Self::Money, Self::Any))
+    }
+}
+
 /// A record and its fields.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Record {

@@ -28,7 +28,7 @@ pub fn build(folder: &Path, offline: bool) -> Result<Built, AuthoringError> {
     if !folder.join("Cargo.toml").is_file() {
         return Err(AuthoringError::NoProject(folder.to_path_buf()));
     }
-    look_for_tools()?;
+    look_for_tools(folder)?;
     let mut cargo = Command::new("cargo");
     // Its configuration is looked for from there on.
     cargo.current_dir(folder);
@@ -58,8 +58,10 @@ pub fn build(folder: &Path, offline: bool) -> Result<Built, AuthoringError> {
 const RUST: AuthoringError =
     AuthoringError::Tool { tool: "Rust (`cargo`)", install: "curl https://sh.rustup.rs -sSf | sh" };
 
-fn look_for_tools() -> Result<(), AuthoringError> {
-    let libraries = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
+/// The toolchain is the one that the project's folder chooses.
+fn look_for_tools(folder: &Path) -> Result<(), AuthoringError> {
+    let libraries =
+        Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).current_dir(folder).output();
     let libraries = libraries.ok().filter(|found| found.status.success()).ok_or(RUST)?;
     let libraries = PathBuf::from(String::from_utf8_lossy(&libraries.stdout).trim());
     match libraries.is_dir() {

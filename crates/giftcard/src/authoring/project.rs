@@ -48,7 +48,8 @@ const RUST: [Template; 7] = [
 /// # Errors
 /// [`AuthoringError::Name`], [`AuthoringError::Exists`], [`AuthoringError::File`].
 pub fn begin(parent: &Path, name: &str, language: Language) -> Result<PathBuf, AuthoringError> {
-    if !is_code(name) {
+    // The SDK's own name would stand twice in the project.
+    if !is_code(name) || name == "giftcard-plugin" {
         return Err(AuthoringError::Name(name.to_string()));
     }
     let folder = parent.join(name);
@@ -67,15 +68,9 @@ pub fn begin(parent: &Path, name: &str, language: Language) -> Result<PathBuf, A
 }
 
 fn fill_in(text: &str, name: &str) -> String {
-    let words: Vec<&str> = name.split('-').collect();
-    let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
-    // A word of digits first would be no type.
-    let type_name: String = words.iter().map(|word| capital(word)).collect();
-    let type_name =
-        if type_name.starts_with(|c: char| c.is_ascii_digit()) { format!("P{type_name}") } else { type_name };
-    let mut title = words.join(" ");
+    let mut title = name.replace('-', " ");
     title.replace_range(..1, &title[..1].to_ascii_uppercase());
-    text.replace("{{name}}", name).replace("{{type}}", &type_name).replace("{{title}}", &title)
+    text.replace("{{name}}", name).replace("{{title}}", &title)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), AuthoringError> {

@@ -1,5 +1,7 @@
 //! A recorded decision as a fixture for the author of a condition, without what tells who ordered. Must not know files.
 
+use std::collections::BTreeSet;
+
 use giftcard_engine::moment::format_instant;
 use giftcard_ledger::model::{HoldRecord, Leg, Operation, OrderRecord};
 use giftcard_ledger::operations::{hold_key, order_key};
@@ -22,8 +24,9 @@ const ADDRESS_KEPT: [&str; 2] = ["country", "region"];
 
 impl Desk {
     /// A fixture, as [`crate::fixtures`] runs it, of the last decision for an order of a site. Taken out are ids and names of
-    /// order, cards and customer, email, towns and postal codes, names of lines, and all attributes but those of cards; the
-    /// fixture claims what comes out without them, and says so where that is something else than was decided.
+    /// order, cards and customer, email, towns and postal codes, names of lines, codes of discounts, and all attributes but
+    /// those of cards; wherever one of these texts stands in the settings of a condition it is put out of sight there, too.
+    /// The fixture claims what comes out without them, and says so where that is something else than was decided.
     ///
     /// # Errors
     /// [`DeskError`]; [`Refused`] codes are `order-not-found`, `no-decision`, `not-replayable`.
@@ -40,6 +43,8 @@ impl Desk {
         rename_cards(&mut document);
         let as_decided = self.till().quote(&asked.document.to_string(), operation.at, false)?;
         take_out(&mut document);
+        let gone = texts_gone(&asked.document, &document);
+        hide_in_settings(&mut document, &gone);
         let answer = self.till().quote(&document.to_string(), operation.at, false)?;
         let by_card = |field: &dyn Fn(&CardOutput) -> Option<Value>| {
             let claims = answer.cards.iter().filter_map(|card| Some((card.id.clone(), field(card)?)));
@@ -142,6 +147,47 @@ fn rename_cards(document: &mut Value) {
     }
 }
 
+/// Texts of the order that are not in it any more, longest first.
+fn texts_gone(before: &Value, after: &Value) -> Vec<String> {
+    fn texts(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::String(text) => {
+                found.insert(text.clone());
+            }
+            Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+            Value::Object(fields) => fields.values().for_each(|field| texts(field, found)),
+            _ => {}
+        }
+    }
+    let (mut there, mut left) = (BTreeSet::new(), BTreeSet::new());
+    texts(&before["order"], &mut there);
+    texts(&after["order"], &mut left);
+    let is_telling = |text: &&String| text.chars().count() > 2;
+    let mut gone: Vec<String> = there.difference(&left).filter(is_telling).cloned().collect();
+    gone.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    gone
+}
+
+fn hide_in_settings(document: &mut Value, texts: &[String]) {
+    fn hide(value: &mut Value, texts: &[String]) {
+        match value {
+            Value::String(text) => texts.iter().for_each(|gone| *text = text.replace(gone.as_str(), "removed")),
+            Value::Array(items) => items.iter_mut().for_each(|item| hide(item, texts)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| hide(field, texts)),
+            _ => {}
+        }
+    }
+    for programme in document.get_mut("programmes").and_then(Value::as_array_mut).into_iter().flatten() {
+        for binding in programme.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
+            for part in ["settings", "on_failure"] {
+                if let Some(settings) = binding.get_mut(part) {
+                    hide(settings, texts);
+                }
+            }
+        }
+    }
+}
+
 /// Takes out what tells who ordered.
 fn take_out(document: &mut Value) {
     if let Some(fields) = document.as_object_mut() {
@@ -158,6 +204,11 @@ fn take_out(document: &mut Value) {
     let Some(order) = document.get_mut("order").and_then(Value::as_object_mut) else { return };
     for field in ["id", "attributes"] {
         order.shift_remove(field);
+    }
+    for discount in order.get_mut("discounts").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(discount) = discount.as_object_mut() {
+            discount.shift_remove("code");
+        }
     }
     for line in order.get_mut("lines").and_then(Value::as_array_mut).into_iter().flatten() {
         if let Some(line) = line.as_object_mut() {

@@ -165,7 +165,8 @@ pub(crate) fn run(
         return Err(unusable(&arguments.input, &problem));
     }
     terminal.answer(&trial, arguments.json, |wide| show_trial(&trial, wide))?;
-    let failed = trial.asked.iter().any(|asked| asked.failure.is_some());
+    // Some of what is wrong with an answer is only seen where it is used.
+    let failed = trial.quote.has_failures() || trial.asked.iter().any(|asked| asked.failure.is_some());
     Ok(if failed { terminal::RULE_FAILED } else { terminal::DONE })
 }
 
