@@ -142,7 +142,8 @@ impl<'a> Guard<'a> {
     }
 
     /// Puts what is under way over what was read. `None` if some of it can only be read once it is committed: it goes
-    /// through another lane, or is not kept here. Whose it is, each once; nobody's if nothing was put.
+    /// through another lane, or is not kept here; then `found` is not to be planned on, since some may have been put. Whose it
+    /// is, each once; nobody's if nothing was put.
     pub(crate) fn overlay(&self, found: &mut Found, lane: usize) -> Option<Vec<Arc<Ticket>>> {
         let mut whose: Vec<Arc<Ticket>> = Vec::new();
         for key in &self.keys {
