@@ -257,7 +257,7 @@ impl Draft {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::model::{AccountKind, OperationKey, OperationKind};
 
@@ -269,7 +269,7 @@ mod tests {
         Currency::new("USD", 2).unwrap()
     }
 
-    fn card(id: i64) -> Account {
+    pub(crate) fn card(id: i64) -> Account {
         Account {
             id: Id::new(id).unwrap(),
             kind: AccountKind::Card,

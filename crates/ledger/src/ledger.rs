@@ -231,8 +231,7 @@ impl Ledger {
             }
             if builds_on.is_some() {
                 builds_on = guard.overlay(&mut found, lane);
-                // Part of what is under way has fallen meanwhile, and what is over the rest is in `found` already: a plan on
-                // that would be held to versions alone, which somebody else's commit can have, too.
+                // Part of what is under way has fallen meanwhile.
                 if builds_on.is_none() {
                     return Ok(Attempt::Doubted);
                 }

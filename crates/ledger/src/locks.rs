@@ -141,33 +141,31 @@ impl<'a> Guard<'a> {
         keys.iter().all(|key| self.keys.binary_search(key).is_ok())
     }
 
-    /// Puts what is under way over what was read. `None` if some of it can only be read once it is committed: it goes
-    /// through another lane, or is not kept here; then `found` is not to be planned on, since some may have been put. Whose it
-    /// is, each once; nobody's if nothing was put.
+    /// Puts what is under way over what was read. Whose it is, each once; nobody's if nothing was put. `None`, and nothing
+    /// put, if some of it can only be read once it is committed: it goes through another lane, or is not kept here.
+    /// INVARIANT: all or nothing, since only what was built on is committed with its ticket.
     pub(crate) fn overlay(&self, found: &mut Found, lane: usize) -> Option<Vec<Arc<Ticket>>> {
-        let mut whose: Vec<Arc<Ticket>> = Vec::new();
+        let (mut accounts, mut records, mut whose) = (Vec::new(), Vec::new(), Vec::<Arc<Ticket>>::new());
         for key in &self.keys {
             let slots = self.locks.slots(key);
-            let Some(slot) = slots.get(key) else { continue };
-            if slot.under_way == 0 {
-                continue;
-            }
-            let Some((row, through, ticket)) = &slot.row else { return None };
+            let Some(slot) = slots.get(key).filter(|slot| slot.under_way > 0) else { continue };
+            let (row, through, ticket) = slot.row.as_ref()?;
             match (row, key) {
-                (Row::Account(account), Key::Account(id)) if *through == lane => {
-                    found.accounts.insert(*id, (**account).clone());
-                }
-                (Row::Record(record), Key::Record(at)) if *through == lane => {
-                    match record {
-                        Some(record) => found.records.insert(at.clone(), record.clone()),
-                        None => found.records.remove(at),
-                    };
-                }
+                _ if *through != lane => return None,
+                (Row::Account(account), Key::Account(_)) => accounts.push((**account).clone()),
+                (Row::Record(record), Key::Record(at)) => records.push((at.clone(), record.clone())),
                 _ => return None,
             }
             if !whose.iter().any(|known| Arc::ptr_eq(known, ticket)) {
                 whose.push(Arc::clone(ticket));
             }
+        }
+        found.accounts.extend(accounts.into_iter().map(|account| (account.id, account)));
+        for (at, record) in records {
+            match record {
+                Some(record) => found.records.insert(at, record),
+                None => found.records.remove(&at),
+            };
         }
         Some(whose)
     }
@@ -226,5 +224,85 @@ impl Drop for Guard<'_> {
                 slots.remove(key);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lanes::Lanes;
+    use crate::sqlite::{SqliteOptions, SqliteStore};
+    use crate::store::AccountChange;
+
+    const CARDS: [i64; 2] = [1, 2];
+
+    fn card(id: i64, version: u64) -> Account {
+        Account { version, ..crate::draft::tests::card(id) }
+    }
+
+    fn found() -> Found {
+        let accounts = CARDS.map(|id| (Id::new(id).unwrap(), card(id, 1)));
+        Found { accounts: accounts.into(), ..Found::default() }
+    }
+
+    /// What makes the second version, or the third, of cards.
+    fn changes(cards: &[i64], version: u64) -> Changes {
+        let change = |id: &i64| AccountChange { before: Some(version - 1), after: card(*id, version) };
+        Changes { accounts: cards.iter().map(change).collect(), ..Changes::default() }
+    }
+
+    fn lanes(folder: &std::path::Path) -> Lanes {
+        let options = SqliteOptions { create: true, ..SqliteOptions::default() };
+        Lanes::new(Arc::new(SqliteStore::open(&folder.join("ledger.db"), &options).unwrap()))
+    }
+
+    fn versions(found: &Found) -> [u64; 2] {
+        CARDS.map(|id| found.accounts[&Id::new(id).unwrap()].version)
+    }
+
+    /// Of two cards under way the one fell: the rest must not be planned on either, since nothing would tie the plan to it.
+    #[test]
+    fn what_is_under_way_is_put_over_all_cards_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let lanes = lanes(folder.path());
+        let locks = Locks::default();
+        let keys = || CARDS.map(|id| Key::Account(Id::new(id).unwrap())).to_vec();
+
+        let (both, other) = {
+            let guard = locks.lock(keys());
+            let both = lanes.hand_in(0, changes(&CARDS, 2), Vec::new());
+            let both = (guard.publish(&both, 0), both);
+            let other = lanes.hand_in(0, changes(&CARDS[1..], 3), vec![Arc::clone(&both.1)]);
+            (both, (guard.publish(&other, 0), other))
+        };
+        {
+            let (guard, mut found) = (locks.lock(keys()), found());
+            let whose = guard.overlay(&mut found, 0).expect("all of it is known");
+            assert_eq!((versions(&found), whose.len()), ([2, 3], 2));
+        }
+        let first = lanes.hand_in(0, changes(&CARDS[..1], 3), vec![Arc::clone(&both.1)]);
+        let first = locks.lock(keys()).publish(&first, 0);
+        // The last of the other card falls while what it was built on is still under way.
+        drop(other);
+        let (guard, mut found) = (locks.lock(keys()), found());
+        assert!(guard.overlay(&mut found, 0).is_none());
+        assert_eq!(versions(&found), [1, 1], "part of it was put");
+        drop((guard, first, both));
+
+        let (guard, mut found) = (locks.lock(keys()), self::found());
+        assert_eq!(guard.overlay(&mut found, 0).map(|whose| whose.len()), Some(0));
+        assert_eq!(versions(&found), [1, 1]);
+    }
+
+    #[test]
+    fn what_goes_through_another_lane_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let lanes = lanes(folder.path());
+        let locks = Locks::default();
+        let guard = locks.lock(CARDS.map(|id| Key::Account(Id::new(id).unwrap())).to_vec());
+        let _other = guard.publish(&lanes.hand_in(0, changes(&CARDS[1..], 2), Vec::new()), 0);
+        let mut found = found();
+        assert!(guard.overlay(&mut found, 1).is_none());
+        assert_eq!(versions(&found), [1, 1]);
     }
 }

@@ -9,7 +9,7 @@ use giftcard_engine::card::Status;
 use giftcard_engine::moment::InstantMs;
 use giftcard_engine::{Currency, Minor};
 
-use crate::model::{
+use crate::model::{Leg, 
     Account, AccountKind, Code, CodeState, Counter, Entry, Hash32, Id, Operation, OperationKey, OperationKind, Record,
     RecordKey, RecordKind, Refusal,
 };
@@ -145,6 +145,31 @@ pub struct Changes {
     pub personal: Option<Personal>,
     /// Contexts to add, unless they are there.
     pub contexts: Vec<Context>,
+}
+
+/// Entries of an account with numbers greater than `after`, ascending, read a page of [`Store::history`] at a time. Ends
+/// after the first error.
+pub fn history(store: &dyn Store, account: Id, after: u64) -> impl Iterator<Item = Result<Booked, StoreError>> {
+    const PAGE: usize = 500;
+    let (mut after, mut is_over) = (after, false);
+    let pages = std::iter::from_fn(move || {
+        if is_over {
+            return None;
+        }
+        let page = store.history(account, after, PAGE);
+        is_over = match page.as_deref() {
+            Ok([.., last]) if let Leg::Account { number, .. } = last.entry.leg => {
+                after = number;
+                false
+            }
+            _ => true,
+        };
+        Some(match page {
+            Ok(page) => page.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        })
+    });
+    pages.flatten()
 }
 
 /// For each operation of a batch the places of those before it that it builds on: of each key the last, which is the one

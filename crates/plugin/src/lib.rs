@@ -82,7 +82,7 @@ pub mod prelude {
         money, percent, problem, quantity, reject, reject_all, report, text, texts, time, verdict_for_each,
     };
     pub use crate::date::{parse_time, show_time};
-    pub use crate::money::{Rounding, convert, order_money, show_percent, show_quantity};
+    pub use crate::money::{Rounding, convert, convert_at, order_money, show_percent, show_quantity};
     pub use crate::settings::{BadSetting, Settings};
     pub use crate::text::{compare_texts, first_few, same_text};
     pub use crate::trace::Trace;

@@ -4,7 +4,7 @@
 use core::fmt;
 
 use crate::build::failure;
-use crate::types::{Failure, Money, Request};
+use crate::types::{Currency, Failure, Money, Rate, Request};
 
 /// Greatest number that may cross, 2^53 - 1.
 const NUMBER_MAX: i64 = (1 << 53) - 1;
@@ -24,11 +24,20 @@ pub enum Rounding {
 /// # Errors
 /// `currency-mismatch` if no rate is recorded, `number-out-of-range` if the result is beyond 2^53 - 1.
 pub fn convert(request: &Request, money: &Money, rounding: Rounding) -> Result<i64, Failure> {
-    let (from, to) = (&money.currency, &request.order.currency);
+    convert_at(&request.rates, money, &request.order.currency, rounding)
+}
+
+/// `money` in minor units of the currency `to`, at one of `rates`, which are of that currency. As [`convert`], for where
+/// there is no request any more.
+///
+/// # Errors
+/// As [`convert`].
+pub fn convert_at(rates: &[Rate], money: &Money, to: &Currency, rounding: Rounding) -> Result<i64, Failure> {
+    let from = &money.currency;
     if from == to {
         return Ok(money.amount);
     }
-    let rate = request.rates.iter().find(|rate| rate.quoted == *from && rate.ratio.denominator > 0);
+    let rate = rates.iter().find(|rate| rate.quoted == *from && rate.ratio.denominator > 0);
     let Some(rate) = rate else {
         return Err(failure("currency-mismatch", format!("no rate is recorded from {} to {}", from.code, to.code)));
     };

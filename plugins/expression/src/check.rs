@@ -4,6 +4,7 @@
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, operators};
 use cel::parser::Expression;
 
+use crate::facts::FUNCTIONS;
 use crate::kinds::{Kind, ROOTS, Record};
 use crate::money::{Written, is_currency};
 
@@ -231,7 +232,7 @@ impl<'a> Check<'a> {
             }
             ("size", _) => wrong(name, "`size` is for lists and texts".to_string()),
             _ if name.starts_with(|c: char| c.is_ascii_alphabetic()) => {
-                let known = "money, size, contains, startsWith, endsWith, has, exists, all, exists_one, filter, map";
+                let known = format!("money, {}, has, exists, all, exists_one, filter, map", FUNCTIONS.join(", "));
                 wrong(name, format!("`{name}` is not known; there are {known}"))
             }
             _ => {

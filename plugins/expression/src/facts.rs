@@ -32,7 +32,7 @@ pub(crate) const NEEDS: [&str; 15] = [
     "cards.attributes",
 ];
 
-/// CEL's own functions that an expression may call.
+/// CEL's own functions that an expression may call, but for those that the parser unfolds.
 pub(crate) const FUNCTIONS: [&str; 4] = ["size", "contains", "startsWith", "endsWith"];
 
 const DAY_MS: i64 = 86_400_000;
@@ -151,28 +151,22 @@ impl Facts {
                 Some(CelValue::String(text)) => Written::read(text).map_err(failed)?,
                 _ => return Err(failed("money(...) takes an amount in quotes".to_string())),
             };
-            let code = match arguments.get(1) {
-                Some(CelValue::String(code)) if **code != own.code => code,
-                _ => return written.minor(own.exponent).map_err(failed),
+            let currency = match arguments.get(1) {
+                Some(CelValue::String(code)) if **code != own.code => {
+                    let none = || failed(format!("no rate is recorded from {code} to {}", own.code));
+                    &rates.iter().find(|rate| rate.quoted.code == **code).ok_or_else(none)?.quoted
+                }
+                _ => &own,
             };
-            let none = || failed(format!("no rate is recorded from {code} to {}", own.code));
-            let rate = rates.iter().find(|rate| rate.quoted.code == **code).ok_or_else(none)?;
-            let amount = written.minor(rate.quoted.exponent).map_err(failed)?;
-            let money = Money { amount, currency: rate.quoted.clone() };
-            converted(&money, rate).map_err(failed)
+            let amount = written.minor(currency.exponent).map_err(failed)?;
+            // What an order has to come to is never less than was asked for.
+            let money = Money { amount, currency: currency.clone() };
+            convert_at(&rates, &money, &own, Rounding::Up).map_err(|failure| failed(failure.message))
         };
         // It is not among CEL's own, so that the name is free.
         let _ = context.add_function("money", amount);
         context
     }
-}
-
-/// In minor units of the order's currency, rounded up: what an order has to come to is never less than was asked for.
-fn converted(money: &Money, rate: &Rate) -> Result<i64, String> {
-    let product = i128::from(money.amount) * i128::from(rate.ratio.numerator);
-    let denominator = i128::from(rate.ratio.denominator.max(1));
-    let whole = product.div_euclid(denominator) + i128::from(product.rem_euclid(denominator) != 0);
-    i64::try_from(whole).map_err(|_| format!("{money} is too much in the order's currency"))
 }
 
 /// The names of all fields that an expression selects: what it does not name is not made ready, since an order may have
@@ -295,10 +289,8 @@ fn card_fields(card: &Card, request: &Request) -> Fields {
 }
 
 fn now(now: &Moment) -> Fields {
-    let Date { year, month, day } = now.date;
-    let (hour, minute) = (now.minute_of_day / 60, now.minute_of_day % 60);
     Fields::default()
-        .text("date", &format!("{year:04}-{month:02}-{day:02}"))
-        .text("time", &format!("{hour:02}:{minute:02}"))
+        .text("date", &now.date.to_string())
+        .text("time", &show_time(now.minute_of_day).to_string())
         .number("weekday", i64::from(now.weekday))
 }

@@ -36,9 +36,7 @@ impl Kind {
             (one, other) => one == other,
         }
     }
-}
 
-impl Kind {
     /// The one of two that fit of which more is known.
     pub(crate) fn or(self, other: Self) -> Self {
         if self == Self::Any { other } else { self }

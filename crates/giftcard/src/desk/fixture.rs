@@ -3,18 +3,15 @@
 use std::collections::BTreeSet;
 
 use giftcard_engine::moment::format_instant;
-use giftcard_ledger::model::{HoldRecord, Leg, Operation, OrderRecord};
-use giftcard_ledger::operations::{hold_key, order_key};
+use giftcard_ledger::model::{Operation, OrderRecord};
+use giftcard_ledger::operations::order_key;
 use giftcard_ledger::plan::read_record;
-use giftcard_ledger::store::Want;
+use giftcard_ledger::store::{Want, history};
 use serde_json::{Map, Value, json};
 
 use super::decision::question;
 use super::{Desk, DeskError, Refused, Rerun};
 use crate::output::{CardOutcomeOutput, CardOutput, QuoteOutput};
-
-/// Bookings that are read at a time.
-const PAGE: usize = 500;
 
 /// What stays of a customer: what rules may rest on and is shared by many.
 const CUSTOMER_KEPT: [&str; 5] = ["registered", "roles", "segments", "orders", "spent"];
@@ -98,24 +95,17 @@ impl Desk {
         let record: OrderRecord = read_record(&record.body)?;
         let mut accounts: Vec<_> = record.tenders.iter().map(|tender| tender.account).collect();
         if let Some(hold) = record.hold {
-            let key = hold_key(hold);
-            let found = store.find(&Want { records: vec![key.clone()], ..Want::default() })?;
-            let hold: Option<HoldRecord> =
-                found.records.get(&key).map(|record| read_record(&record.body)).transpose()?;
+            let hold = self.hold_record(hold)?;
             accounts.extend(hold.iter().flat_map(|hold| &hold.lines).map(|line| line.account));
         }
         accounts.sort_unstable();
         accounts.dedup();
         let mut operations = Vec::new();
         for account in accounts {
-            let mut after = 0;
-            loop {
-                let page = store.history(account, after, PAGE)?;
-                let of_order = page.iter().filter(|booked| booked.order.as_deref() == Some(order));
-                operations.extend(of_order.map(|booked| (booked.sequence, booked.operation.clone())));
-                match page.last().map(|booked| booked.entry.leg) {
-                    Some(Leg::Account { number, .. }) if page.len() == PAGE => after = number,
-                    _ => break,
+            for booked in history(store, account, 0) {
+                let booked = booked?;
+                if booked.order.as_deref() == Some(order) {
+                    operations.push((booked.sequence, booked.operation));
                 }
             }
         }

@@ -13,10 +13,11 @@ use giftcard_engine::moment::InstantMs;
 use giftcard_engine::quote::CardShare;
 use giftcard_engine::{Currency, Minor, QuoteError, QuoteRequest};
 use giftcard_ledger::draft::{Draft, Unsound};
-use giftcard_ledger::model::{Operation, OperationKind, OrderRecord};
+use giftcard_ledger::model::{HoldRecord, Id, Operation, OperationKind, OrderRecord};
 use giftcard_ledger::operations::{
     Capture, OrderShares, Tendered, Void, hold_key, order_key, plan_hold, plan_redemption, release_open_hold,
 };
+use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::{Changes, Found, Personal, Want};
 use giftcard_ledger::{Answer, Facts, Plan, Refused, Request, Stop};
 use serde::Serialize;
@@ -125,18 +126,22 @@ impl Desk {
         self.operate(doing, &Void { hold, reason: reason.map(str::to_string) }, &facts)
     }
 
-    fn hold_id(&self, hold: &str) -> Result<giftcard_ledger::model::Id, DeskError> {
+    fn hold_id(&self, hold: &str) -> Result<Id, DeskError> {
         let invalid = |_| DeskError::input(InputErrorKind::InvalidValue, "hold", "is no id of a hold");
         hold.parse().map_err(invalid)
     }
 
-    fn hold_currency(&self, site: &str, hold: giftcard_ledger::model::Id) -> Result<Currency, DeskError> {
+    fn hold_currency(&self, site: &str, hold: Id) -> Result<Currency, DeskError> {
+        let record = self.hold_record(hold)?.filter(|record| record.site == site);
+        let known = record.and_then(|record| Currency::iso(&record.currency));
+        known.ok_or_else(|| Refused::mistake("hold-not-found", format!("the site has no hold `{hold}`")).into())
+    }
+
+    /// What is kept of a hold.
+    pub(super) fn hold_record(&self, hold: Id) -> Result<Option<HoldRecord>, DeskError> {
         let key = hold_key(hold);
         let found = self.store().find(&Want { records: vec![key.clone()], ..Want::default() })?;
-        let record: Option<giftcard_ledger::model::HoldRecord> =
-            found.records.get(&key).map(|record| giftcard_ledger::plan::read_record(&record.body)).transpose()?;
-        let known = record.filter(|record| record.site == site).and_then(|record| Currency::iso(&record.currency));
-        known.ok_or_else(|| Refused::mistake("hold-not-found", format!("the site has no hold `{hold}`")).into())
+        Ok(found.records.get(&key).map(|record| read_record(&record.body)).transpose()?)
     }
 }
 

@@ -44,10 +44,10 @@ pub(super) fn sync_database(connection: &Connection) -> Result<(), Trouble> {
 }
 
 fn sync_file(connection: &Connection, which: c_int) -> Result<(), Trouble> {
-    let log = File::of(connection, which)?;
-    let sync = log.methods().xSync.ok_or_else(|| missing("xSync"))?;
+    let file = File::of(connection, which)?;
+    let sync = file.methods().xSync.ok_or_else(|| missing("xSync"))?;
     // SAFETY: the file is open. The drive's own cache is flushed too, as `fullfsync` asks of commits.
-    checked(unsafe { sync(log.file, ffi::SQLITE_SYNC_FULL) })
+    checked(unsafe { sync(file.file, ffi::SQLITE_SYNC_FULL) })
 }
 
 /// Takes from the log everything behind the last commit that worked.

@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use giftcard::authoring::{self, Asked, AuthoringError, FIXTURES, Trial};
 use giftcard::fixtures::{self, Report, Running};
-use giftcard::input::bounds::DOCUMENT_BYTES_MAX;
-use giftcard::{Desk, Entry, Origin, Shelf, Till, file_problem};
+use giftcard::{Desk, Origin, Shelf, Till, file_problem};
 use giftcard_host::{Component, FUEL_MAX, Host, MEMORY_BYTES_MAX};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Map, Value};
 
 use super::super::clock::now_ms;
+use super::super::naming::read_text;
 use super::super::run::Unanswered;
 use super::super::show;
 use super::super::terminal::{self, Failure, Terminal, plain};
-use super::{inspect, load_component};
+use super::{entry, inspect, load_component};
 use giftcard::desk::MAIN_SITE;
 
 /// The command that writes decisions anew, for hints.
@@ -136,9 +136,7 @@ pub(crate) fn fixture(arguments: &FixtureArguments, desk: &Desk, terminal: &mut 
 
 pub(crate) fn build(arguments: &BuildArguments, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
     let built = authoring::build(&arguments.project, arguments.offline)?;
-    let component = load_component(host, &built.path)?;
-    let entry = Entry { facts: component.facts().clone(), origin: Origin::File(built.path) };
-    let output = giftcard::output::PluginOutput::from(&entry);
+    let output = giftcard::output::PluginOutput::from(&entry(host, &built.path)?);
     terminal.answer(&output, arguments.json, |wide| inspect(&output, wide))
 }
 
@@ -182,13 +180,7 @@ fn unusable(file: &Path, problem: &str) -> Failure {
 }
 
 fn read<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, Failure> {
-    let text = fs::read_to_string(file).map_err(|error| {
-        Failure::refused("file-unreadable", format!("`{}`: {}", file.display(), file_problem(&error)))
-    })?;
-    if text.len() > DOCUMENT_BYTES_MAX {
-        return Err(unusable(file, &format!("has more than {DOCUMENT_BYTES_MAX} bytes")));
-    }
-    serde_json::from_str(&text).map_err(|error| unusable(file, &error.to_string()))
+    serde_json::from_str(&read_text(file)?).map_err(|error| unusable(file, &error.to_string()))
 }
 
 /// The order's document and the moment to decide at: of a fixture, or of an order by itself.

@@ -11,7 +11,7 @@ use giftcard_engine::{Currency, Minor};
 use giftcard_ledger::model::{HoldRecord, HoldState, Id, OperationKind, RecordKind};
 use giftcard_ledger::operations::{Receipt, hold_key, hold_lines_left};
 use giftcard_ledger::plan::read_record;
-use giftcard_ledger::store::{Found, Store, StoreError, Want};
+use giftcard_ledger::store::{Found, Store, StoreError, Want, history};
 
 use super::chains::{Chains, decimal};
 use super::{Finding, Findings, Progress, Stage, numbered};
@@ -182,21 +182,17 @@ fn reserved_by(found: &Found, account: Id) -> Reserved {
 /// Adds the holds that were taken of an account after entry `version`. Returns its last entry.
 fn holds_since(store: &dyn Store, id: Id, version: u64, holds: &mut BTreeSet<Id>) -> Result<u64, StoreError> {
     let mut last = version;
-    loop {
-        let page = store.history(id, last, PAGE)?;
-        for booked in &page {
-            if let giftcard_ledger::model::Leg::Account { number, .. } = booked.entry.leg {
-                last = last.max(number);
-            }
-            if booked.kind != OperationKind::Hold {
-                continue;
-            }
-            let found = numbered(store, booked.sequence)?;
-            let receipt = found.and_then(|found| serde_json::from_str::<Receipt>(&found.operation.answer).ok());
-            holds.extend(receipt.and_then(|receipt| receipt.hold));
+    for booked in history(store, id, version) {
+        let booked = booked?;
+        if let giftcard_ledger::model::Leg::Account { number, .. } = booked.entry.leg {
+            last = last.max(number);
         }
-        if page.len() < PAGE {
-            return Ok(last);
+        if booked.kind != OperationKind::Hold {
+            continue;
         }
+        let found = numbered(store, booked.sequence)?;
+        let receipt = found.and_then(|found| serde_json::from_str::<Receipt>(&found.operation.answer).ok());
+        holds.extend(receipt.and_then(|receipt| receipt.hold));
     }
+    Ok(last)
 }

@@ -2,10 +2,10 @@
 //! the ledger.
 
 use giftcard_engine::moment::format_instant;
-use giftcard_ledger::model::{Id, Leg, Operation, OperationKey};
+use giftcard_ledger::model::{Id, Operation, OperationKey};
 use giftcard_ledger::operations::Receipt;
 use giftcard_ledger::plan::read_record;
-use giftcard_ledger::store::{Numbered, Store, StoreError, Want};
+use giftcard_ledger::store::{Numbered, Store, StoreError, Want, history};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -115,15 +115,11 @@ fn place(store: &dyn Store, operation: &Operation) -> Result<Option<Numbered>, S
 }
 
 fn sequence_in(store: &dyn Store, account: Id, key: &OperationKey) -> Result<Option<i64>, StoreError> {
-    let mut after = 0;
-    loop {
-        let page = store.history(account, after, PAGE)?;
-        if let Some(booked) = page.iter().find(|booked| booked.operation == *key) {
+    for booked in history(store, account, 0) {
+        let booked = booked?;
+        if booked.operation == *key {
             return Ok(Some(booked.sequence));
         }
-        match page.last().map(|booked| booked.entry.leg) {
-            Some(Leg::Account { number, .. }) if page.len() == PAGE => after = number,
-            _ => return Ok(None),
-        }
     }
+    Ok(None)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 
-/// Pages from which the log is moved. SQLite itself would do it in a commit from four times as many.
+/// Pages from which the log is moved. A commit does it itself from four times as many.
 const LOG_PAGES: u32 = 60;
 
 /// What is given to the thread that moves the log, for each commit meanwhile.
