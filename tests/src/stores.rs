@@ -57,7 +57,7 @@ macro_rules! each_store_claim {
             guards::a_checked_document_must_have_its_version_and_is_not_written;
             guards::an_account_that_was_only_read_must_have_its_version;
             guards::the_configuration_must_be_as_it_was_read;
-            guards::the_configuration_moves_with_sites_and_programmes_only;
+            guards::the_configuration_moves_with_sites_programmes_and_plugins_only;
             guards::a_conflict_writes_nothing_at_all;
             guards::an_operation_is_done_once;
             guards::a_key_belongs_to_its_site;
@@ -120,6 +120,7 @@ macro_rules! each_store_claim {
             beside::personal_fields_are_read_back_until_they_are_erased;
             beside::erasing_takes_the_customers_document_and_requests_only;
             beside::a_context_is_kept_once;
+            beside::a_component_is_kept_once;
             beside::a_note_is_replaced;
             backup::a_backup_holds_everything_and_goes_on;
             backup::a_backup_does_not_replace_a_file;

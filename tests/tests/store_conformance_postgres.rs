@@ -476,14 +476,27 @@ fn a_missing_schema_is_made_only_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_schema_of_the_first_version_is_brought_to_the_newest() {
+    let cluster = Cluster::start();
+    let (url, schema) = cluster.fresh_schema();
+    rows::issue(&open(&url, &schema), &rows::card(1), 1);
+    cluster.execute(&format!("DROP TABLE {schema}.component"));
+    cluster.execute(&format!("DELETE FROM {schema}.schema_version WHERE version = 2"));
+    let store = open(&url, &schema);
+    store.keep_component(rows::hash(1), b"bytes").unwrap();
+    assert_eq!(store.component(rows::hash(1)).unwrap().as_deref(), Some(&b"bytes"[..]));
+    assert_eq!(store.operations(0, 10).unwrap().len(), 1);
+}
+
+#[test]
 fn a_newer_schema_is_refused_with_both_versions() {
     let cluster = Cluster::start();
     let (url, schema) = cluster.fresh_schema();
     drop(open(&url, &schema));
     cluster.execute(&format!("INSERT INTO {schema}.schema_version (version) VALUES (7)"));
     let error = PostgresStore::open(&url, &options(&schema)).unwrap_err();
-    assert!(matches!(error, OpenError::TooNew { found: 7, known: 1, .. }), "{error}");
-    assert!(error.to_string().contains("version 7") && error.to_string().contains("up to 1"), "{error}");
+    assert!(matches!(error, OpenError::TooNew { found: 7, known: 2, .. }), "{error}");
+    assert!(error.to_string().contains("version 7") && error.to_string().contains("up to 2"), "{error}");
 }
 
 #[test]

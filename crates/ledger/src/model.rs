@@ -361,16 +361,21 @@ pub enum RecordKind {
     Order,
     /// A hold: [`HoldRecord`].
     Hold,
+    /// A plugin that was installed.
+    Plugin,
+    /// What a version of a plugin that only looks on said about a decision.
+    Shadow,
 }
 
 impl RecordKind {
     /// Every kind. The position is the number it is stored by.
-    pub const ALL: [Self; 6] = [Self::Site, Self::Programme, Self::Pool, Self::Customer, Self::Order, Self::Hold];
+    pub const ALL: [Self; 8] =
+        [Self::Site, Self::Programme, Self::Pool, Self::Customer, Self::Order, Self::Hold, Self::Plugin, Self::Shadow];
 
     /// Whether decisions read it: a change moves the configuration's version.
     #[must_use]
     pub const fn is_configuration(self) -> bool {
-        matches!(self, Self::Site | Self::Programme)
+        matches!(self, Self::Site | Self::Programme | Self::Plugin)
     }
 }
 

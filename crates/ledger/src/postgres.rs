@@ -408,6 +408,18 @@ impl Store for PostgresStore {
         rows.first().map(|row| column(row, 0)).transpose()
     }
 
+    fn keep_component(&self, digest: Hash32, bytes: &[u8]) -> Result<(), StoreError> {
+        let sql = "WITH written AS (INSERT INTO component (digest, bytes) VALUES ($1, $2) \
+                   ON CONFLICT (digest) DO NOTHING RETURNING 1) SELECT count(*) FROM written";
+        self.write(sql, vec![parameter(digest.to_vec()), parameter(bytes.to_vec())], Again::Yes)?;
+        Ok(())
+    }
+
+    fn component(&self, digest: Hash32) -> Result<Option<Vec<u8>>, StoreError> {
+        let rows = self.ask("SELECT bytes FROM component WHERE digest = $1", vec![parameter(digest.to_vec())])?;
+        rows.first().map(|row| column(row, 0)).transpose()
+    }
+
     fn liabilities(&self, site: Option<&str>) -> Result<Vec<Liability>, StoreError> {
         if site.is_some_and(|site| never_stored(&[site])) {
             return Ok(Vec::new());

@@ -374,6 +374,17 @@ impl Store for SqliteStore {
         })
     }
 
+    fn keep_component(&self, digest: Hash32, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write(|connection| rows::insert_component(connection, digest, bytes))
+    }
+
+    fn component(&self, digest: Hash32) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT bytes FROM component WHERE digest = ?1")?;
+            rows::one(&mut statement, [digest], |row| Ok(row.get(0)?))
+        })
+    }
+
     fn liabilities(&self, site: Option<&str>) -> Result<Vec<Liability>, StoreError> {
         self.read(|connection| report::liabilities(connection, site))
     }

@@ -9,9 +9,9 @@ use giftcard_engine::card::Status;
 use giftcard_engine::moment::InstantMs;
 use giftcard_engine::{Currency, Minor};
 
-use crate::model::{Leg, 
-    Account, AccountKind, Code, CodeState, Counter, Entry, Hash32, Id, Operation, OperationKey, OperationKind, Record,
-    RecordKey, RecordKind, Refusal,
+use crate::model::{
+    Account, AccountKind, Code, CodeState, Counter, Entry, Hash32, Id, Leg, Operation, OperationKey, OperationKind,
+    Record, RecordKey, RecordKind, Refusal,
 };
 
 /// What to read, in one round trip.
@@ -495,6 +495,18 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// See [`StoreError`].
     fn context(&self, digest: Hash32) -> Result<Option<String>, StoreError>;
+
+    /// Keeps the bytes of a component under their SHA-256, durably, unless they are there.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn keep_component(&self, digest: Hash32, bytes: &[u8]) -> Result<(), StoreError>;
+
+    /// The bytes of a component.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn component(&self, digest: Hash32) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Sums of balances, by site, kind, programme, currency and state.
     ///

@@ -395,6 +395,14 @@ impl<F: Fault> Store for Faulty<F> {
         self.inner.erase(site, customer)
     }
 
+    fn keep_component(&self, digest: Hash32, bytes: &[u8]) -> Result<(), StoreError> {
+        self.inner.keep_component(digest, bytes)
+    }
+
+    fn component(&self, digest: Hash32) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.component(digest)
+    }
+
     fn context(&self, digest: Hash32) -> Result<Option<String>, StoreError> {
         self.inner.context(digest)
     }

@@ -46,12 +46,14 @@ fn fill(store: &dyn Store) -> Names {
     rows::committed(store, &rows::refused(rows::refusal("no", NOW + 9)));
     rows::issue(store, &rows::card(3), 100);
     store.set_note("n", "note").unwrap();
+    store.keep_component(rows::hash(8), &[0, 1, 255]).unwrap();
     Names {
         sites: vec![SITE.into()],
         pools: vec!["p".into()],
         refusals: vec![rows::key("no")],
         references: vec![[4; 16]],
         contexts: vec![rows::hash(6)],
+        components: vec![rows::hash(8)],
         notes: vec!["n".into()],
     }
 }

@@ -23,6 +23,8 @@ pub struct Names {
     pub references: Vec<[u8; 16]>,
     /// Contexts.
     pub contexts: Vec<Hash32>,
+    /// Components.
+    pub components: Vec<Hash32>,
     /// Notes.
     pub notes: Vec<String>,
 }
@@ -44,6 +46,7 @@ pub struct Everything {
     pub refusals: Vec<Option<Refusal>>,
     pub personal: Vec<Option<Personal>>,
     pub contexts: Vec<Option<String>>,
+    pub components: Vec<Option<Vec<u8>>>,
     pub notes: Vec<Option<String>>,
     pub liabilities: Vec<Liability>,
     pub turnover: Vec<Turnover>,
@@ -80,6 +83,7 @@ impl Everything {
             refusals: names.refusals.iter().map(|key| refusal(store, key)).collect(),
             personal: names.references.iter().map(|reference| store.personal(*reference).unwrap()).collect(),
             contexts: names.contexts.iter().map(|digest| store.context(*digest).unwrap()).collect(),
+            components: names.components.iter().map(|digest| store.component(*digest).unwrap()).collect(),
             notes: names.notes.iter().map(|name| store.note(name).unwrap()).collect(),
             liabilities: sorted(store.liabilities(None).unwrap()),
             turnover: sorted(store.turnover(None, i64::MIN, i64::MAX).unwrap()),

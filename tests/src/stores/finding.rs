@@ -33,6 +33,7 @@ pub(super) fn an_empty_store_has_nothing(store: &dyn Store) {
         refusals: vec![rows::key("k")],
         references: vec![[1; 16]],
         contexts: vec![rows::hash(1)],
+        components: Vec::new(),
         notes: vec!["n".into()],
     };
     let empty = Everything::of(store, &names);

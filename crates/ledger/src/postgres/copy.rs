@@ -23,6 +23,7 @@ use crate::store::{Context, StoreError};
 /// Rows that are in memory at once. Of operations, which may be long, fewer.
 const ROWS: usize = 2000;
 const OPERATIONS: usize = 200;
+const COMPONENTS: usize = 1;
 
 /// A connection of its own with one transaction; what was not committed is taken back when it is dropped.
 struct Session<'a> {
@@ -99,6 +100,9 @@ pub(super) fn backup(store: &PostgresStore, file: &Path) -> Result<(), StoreErro
     session.each(contexts, OPERATIONS, |row| {
         copy.context(&Context { digest: rows::hash_of(column(row, 0)?)?, body: column(row, 1)? })
     })?;
+    session.each("SELECT digest, bytes FROM component ORDER BY digest", COMPONENTS, |row| {
+        copy.component(rows::hash_of(column(row, 0)?)?, &column::<Vec<u8>>(row, 1)?)
+    })?;
     for row in session.ask(report::CHECKPOINTS, Vec::new())? {
         let checkpoint = rows::checkpoint(&row)?;
         let heads = session.ask(report::SEALED_HEADS, vec![parameter(rows::stored(checkpoint.number))])?;
@@ -120,8 +124,8 @@ fn read_refusal(row: &Row) -> Result<Refusal, StoreError> {
 }
 
 /// Tables that must be empty before a ledger is put there. Notes are replaced one by one.
-const MUST_BE_EMPTY: [&str; 9] =
-    ["account", "operation", "entry", "record", "code", "open_hold", "personal", "context", "checkpoint"];
+const MUST_BE_EMPTY: [&str; 10] =
+    ["account", "operation", "entry", "record", "code", "open_hold", "personal", "context", "component", "checkpoint"];
 
 /// Puts everything from a SQLite file into an empty schema, in one transaction.
 pub(super) fn restore(store: &PostgresStore, file: &Path) -> Result<(), StoreError> {
@@ -167,6 +171,7 @@ fn fill(session: &Session<'_>, file: &Connection) -> Result<(), StoreError> {
     put::<OpenHoldRow>(session, file, "open_hold", "SELECT account, ends_at, hold FROM open_hold", ROWS)?;
     put::<PersonalRow>(session, file, "personal", "SELECT reference, site, customer, body FROM personal", ROWS)?;
     put::<ContextRow>(session, file, "context", "SELECT digest, body FROM context", OPERATIONS)?;
+    put_components(session, file)?;
     put_seals(session, file)?;
     put_rest(session, file)
 }
@@ -189,6 +194,17 @@ fn put<R: FromFile>(
         }
         session.ask(insert.as_str(), vec![parameter(part)])?;
     }
+}
+
+/// One at a time: each may be as large as a component can be.
+fn put_components(session: &Session<'_>, file: &Connection) -> Result<(), StoreError> {
+    let mut statement = file.prepare("SELECT digest, bytes FROM component").map_err(|error| unreadable(&error))?;
+    let mut components = statement.query([]).map_err(|error| unreadable(&error))?;
+    while let Some(row) = components.next().map_err(|error| unreadable(&error))? {
+        let bytes = |place| row.get::<_, Vec<u8>>(place).map(parameter).map_err(|error| unreadable(&error));
+        session.ask("INSERT INTO component (digest, bytes) VALUES ($1, $2)", vec![bytes(0)?, bytes(1)?])?;
+    }
+    Ok(())
 }
 
 fn put_seals(session: &Session<'_>, file: &Connection) -> Result<(), StoreError> {

@@ -7,7 +7,8 @@ use super::{OpenError, PostgresOptions};
 use crate::store::StoreError;
 
 /// Each brings the schema from the version before it to its own; the first makes version 1.
-const MIGRATIONS: [&[&str]; 1] = [&[include_str!("schema/1.sql"), include_str!("schema/1-commit.sql")]];
+const MIGRATIONS: [&[&str]; 2] =
+    [&[include_str!("schema/1.sql"), include_str!("schema/1-commit.sql")], &[include_str!("schema/2.sql")]];
 
 /// The version that this program writes.
 pub(super) const VERSION: usize = MIGRATIONS.len();

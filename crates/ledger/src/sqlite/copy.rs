@@ -8,7 +8,7 @@ use super::backup::NewFile;
 use super::rows::Position;
 use super::trouble::Trouble;
 use super::{open, rows, seal};
-use crate::model::{Account, Code, Entry, Leg, Record, Refusal};
+use crate::model::{Account, Code, Entry, Hash32, Leg, Record, Refusal};
 use crate::store::{Checkpoint, Context, Numbered, OpenHold, Personal, SealedHead, StoreError};
 
 /// A new SQLite file of this schema while it is filled. Dropped before [`SqliteCopy::finish`], it is gone.
@@ -125,6 +125,14 @@ impl SqliteCopy {
     /// See [`Self::operation`].
     pub fn context(&mut self, context: &Context) -> Result<(), StoreError> {
         rows::insert_context(&self.connection, context).map_err(refused)
+    }
+
+    /// The bytes of a component under their SHA-256.
+    ///
+    /// # Errors
+    /// See [`Self::operation`].
+    pub fn component(&mut self, digest: Hash32, bytes: &[u8]) -> Result<(), StoreError> {
+        rows::insert_component(&self.connection, digest, bytes).map_err(refused)
     }
 
     /// A checkpoint with its heads.

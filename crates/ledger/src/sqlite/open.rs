@@ -17,7 +17,7 @@ use super::{SqliteOptions, Synchronous, log};
 const APPLICATION_ID: i64 = 0x4743_4c47;
 
 /// The steps from an empty file to the newest schema. The version of a schema is how many of them were taken.
-const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema-1.sql"), include_str!("schema-2.sql")];
 
 /// The version of the schema that this program reads and writes.
 pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;

@@ -8,8 +8,8 @@ use rusqlite::{CachedStatement, Connection, Params, Row, params};
 use super::trouble::Trouble;
 use crate::chain;
 use crate::model::{
-    Account, AccountKind, Code, CodeState, Counter, Entry, Id, Leg, Operation, OperationKey, OperationKind, Record,
-    RecordKey, RecordKind, Refusal,
+    Account, AccountKind, Code, CodeState, Counter, Entry, Hash32, Id, Leg, Operation, OperationKey, OperationKind,
+    Record, RecordKey, RecordKind, Refusal,
 };
 use crate::store::{Checkpoint, Context, OpenHold, Personal, SealedHead};
 
@@ -509,6 +509,14 @@ pub(super) fn insert_context(connection: &Connection, context: &Context) -> Resu
     connection
         .prepare_cached("INSERT INTO context (digest, body) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
         .execute(params![context.digest, context.body])?;
+    Ok(())
+}
+
+/// Writes the bytes of a component, unless they are there.
+pub(super) fn insert_component(connection: &Connection, digest: Hash32, bytes: &[u8]) -> Result<(), Trouble> {
+    connection
+        .prepare_cached("INSERT INTO component (digest, bytes) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
+        .execute((digest, bytes))?;
     Ok(())
 }
 

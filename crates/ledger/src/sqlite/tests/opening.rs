@@ -37,6 +37,20 @@ fn making_a_ledger_that_is_there_opens_it() {
 }
 
 #[test]
+fn a_ledger_of_the_first_schema_is_brought_to_the_newest() {
+    let (_folder, file) = folder_and_file();
+    commit(&create(&file), 1);
+    let connection = Connection::open(&file).unwrap();
+    connection.execute_batch("DROP TABLE component; PRAGMA user_version = 1").unwrap();
+    drop(connection);
+    let store = reopen(&file);
+    store.keep_component([1; 32], b"bytes").unwrap();
+    assert_eq!(store.component([1; 32]).unwrap().as_deref(), Some(&b"bytes"[..]));
+    assert_eq!(accounts(&store), [1]);
+    commit(&store, 2);
+}
+
+#[test]
 fn a_newer_schema_is_refused_and_left_alone() {
     let (_folder, file) = folder_and_file();
     drop(create(&file));
