@@ -58,7 +58,7 @@ pub use limits::{
     FUNCTIONS_MAX, LOG_BYTES_MAX, LOG_LINES_MAX, Limits, MEMORY_BYTES_MAX, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX,
     WAIT_MAX,
 };
-pub use rulebook::{CallRecord, Quoted, RefundError, Refunded, Rulebook, Watch};
+pub use rulebook::{CallRecord, Quoted, RefundError, Refunded, Rulebook, Watch, pinned};
 pub use sandbox::Allocation;
 pub use settings::{Setting, SettingKind, SettingsError};
 

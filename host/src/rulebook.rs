@@ -13,7 +13,7 @@ use giftcard_engine::refund::{RefundRefused, RefundRequest, RefundShare, check_r
 use giftcard_engine::value::{Named, Step};
 use thiserror::Error;
 
-use crate::component::{Condition, Facts, Rules};
+use crate::component::{Condition, Facts, Host, Rules};
 use crate::error::{CallError, CallFailure};
 use crate::sandbox::{Failed, Spent};
 use crate::settings::{SettingsError, check_each, with_defaults};
@@ -24,7 +24,21 @@ use crate::v0_1;
 #[derive(Clone)]
 pub struct Rulebook {
     rules: Rules,
-    conditions: BTreeMap<String, Condition>,
+    conditions: Arc<BTreeMap<String, Known>>,
+}
+
+/// What a name means.
+#[derive(Clone)]
+struct Known {
+    condition: Condition,
+    /// Of one that is switched off: what it is compared with others by.
+    off: Option<String>,
+}
+
+/// The name of a component that means its very bytes: `id@sha256:` and the digest.
+#[must_use]
+pub fn pinned(facts: &Facts) -> String {
+    format!("{}@sha256:{}", facts.id, facts.digest)
 }
 
 /// One call of a component, for the record.
@@ -86,17 +100,33 @@ impl Rulebook {
     /// A rulebook without conditions.
     #[must_use]
     pub fn new(rules: Rules) -> Self {
-        Self { rules, conditions: BTreeMap::new() }
+        Self { rules, conditions: Arc::default() }
     }
 
-    /// Adds a condition under its id, in place of any version that was added before, newer ones too, and under
-    /// `id@version`, in place of another file that calls itself the same. Who must not let a file take the place of
-    /// another compares digests first.
+    /// Adds a condition under its id, in place of any version that was added before, newer ones too, under `id@version`,
+    /// in place of another file that calls itself the same, and under its [`pinned`] name. Who must not let a file take
+    /// the place of another compares digests first.
     pub fn add(&mut self, condition: Condition) {
         let facts = condition.facts();
         let versioned = format!("{}@{}", facts.id, facts.version);
-        self.conditions.insert(facts.id.clone(), condition.clone());
-        self.conditions.insert(versioned, condition);
+        self.name(facts.id.clone(), condition.clone(), None);
+        self.name(versioned, condition.clone(), None);
+        self.add_pinned(condition);
+    }
+
+    /// Adds a condition under its [`pinned`] name alone.
+    pub fn add_pinned(&mut self, condition: Condition) {
+        self.name(pinned(condition.facts()), condition, None);
+    }
+
+    /// Adds a condition under another name, by which it is never run: whoever binds it so is told `plugin-off`, as of a
+    /// condition that failed.
+    pub fn add_off(&mut self, name: String, condition: Condition) {
+        self.name(name.clone(), condition, Some(name));
+    }
+
+    fn name(&mut self, name: String, condition: Condition, off: Option<String>) {
+        Arc::make_mut(&mut self.conditions).insert(name, Known { condition, off });
     }
 
     /// Other rules instead.
@@ -110,18 +140,24 @@ impl Rulebook {
         &self.rules
     }
 
-    /// The condition of this name: an id, or `id@version`.
+    /// The condition of this name: an id, `id@version`, or a [`pinned`] name.
     #[must_use]
     pub fn condition(&self, name: &str) -> Option<&Condition> {
-        self.conditions.get(name)
+        self.conditions.get(name).map(|named| &named.condition)
+    }
+
+    /// The host that loaded the rules.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.rules.0.host
     }
 
     /// The current version of every condition, by id.
     pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
         self.conditions
             .iter()
-            .filter(|(name, condition)| **name == condition.facts().id)
-            .map(|(_, condition)| condition)
+            .filter(|(name, named)| **name == named.condition.facts().id)
+            .map(|(_, named)| &named.condition)
     }
 
     /// Whether settings fit a condition: each one by itself, then all of them together, by the condition itself.
@@ -129,7 +165,7 @@ impl Rulebook {
     /// # Errors
     /// [`SettingsError`] with every problem.
     pub fn check_settings(&self, plugin: &str, settings: &[Named]) -> Result<(), SettingsError> {
-        let condition = self.conditions.get(plugin).ok_or_else(|| SettingsError::UnknownPlugin(plugin.to_string()))?;
+        let condition = self.condition(plugin).ok_or_else(|| SettingsError::UnknownPlugin(plugin.to_string()))?;
         let facts = condition.facts();
         check_each(&facts.settings, settings).map_err(SettingsError::Problems)?;
         let settings = with_defaults(&facts.settings, settings);
@@ -260,28 +296,33 @@ impl Evaluator for Run<'_, '_> {
     type Error = Box<CallError>;
 
     fn facts(&self, plugin: &str) -> Option<ConditionFacts<'_>> {
-        let loaded = &self.book.conditions.get(plugin)?.0;
+        let named = self.book.conditions.get(plugin)?;
+        let loaded = &named.condition.0;
         let facts = &loaded.facts;
         Some(ConditionFacts {
             who: &loaded.who,
-            identity: &facts.digest,
+            identity: named.off.as_ref().unwrap_or(&facts.digest),
             shares_limits: facts.shares_limits,
             reject_codes: &facts.reject_codes,
         })
     }
 
     fn settings_in_full(&self, plugin: &str, settings: &[Named]) -> Vec<Named> {
-        let Some(condition) = self.book.conditions.get(plugin) else { return settings.to_vec() };
+        let Some(condition) = self.book.condition(plugin) else { return settings.to_vec() };
         let full = with_defaults(&condition.facts().settings, settings);
         full.into_iter().map(|(name, value)| Named { name: name.to_string(), value: value.clone() }).collect()
     }
 
     fn evaluate(&mut self, call: &ConditionCall<'_>) -> Result<Result<Evaluation, ConditionFailure>, Self::Error> {
-        let Some(condition) = self.book.conditions.get(call.plugin) else {
+        let Some(named) = self.book.conditions.get(call.plugin) else {
             let message = format!("`{}` is not among the loaded condition plugins", call.plugin);
             return Ok(Err(ConditionFailure { code: "unknown-plugin".into(), message }));
         };
-        let (evaluated, record) = condition.evaluate(call);
+        if named.off.is_some() {
+            let message = format!("{} is switched off", named.condition.0.who);
+            return Ok(Err(ConditionFailure { code: "plugin-off".into(), message }));
+        }
+        let (evaluated, record) = named.condition.evaluate(call);
         (self.watch)(call, evaluated.as_ref().map_err(|error| &**error), &record);
         self.calls.push(record);
         match evaluated {

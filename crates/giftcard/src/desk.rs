@@ -10,11 +10,13 @@ mod decision;
 mod fixture;
 mod keys;
 mod pay;
+mod plugins;
 mod pools;
 mod refund;
 mod report;
 mod restore;
 mod setup;
+mod stage;
 mod sweep;
 #[cfg(test)]
 mod testing;
@@ -45,6 +47,8 @@ pub use configuration::{Configuration, ProgrammeFacts, SiteFacts};
 pub use database::{Address, DatabaseProblem, bind_keys, check_keys, first_site, keys_of, open_store};
 pub use decision::{Rerun, rerun};
 pub use pay::PayKind;
+pub use plugins::{Changing, PluginSignature};
+pub(crate) use plugins::{message as plugin_message, parts as plugin_parts};
 pub use pools::GENERATE_MAX;
 pub use report::Period;
 pub use restore::{RestoreProblem, restore};
@@ -69,6 +73,9 @@ pub type Randomness = Box<dyn CryptoRng + Send>;
 pub struct Desk {
     ledger: Ledger,
     till: Till,
+    vault: Arc<plugins::Vault>,
+    signatures_required: bool,
+    stages: stage::Stages,
     secrets: RwLock<Arc<Secrets>>,
     randomness: Mutex<Randomness>,
     configuration: RwLock<Option<Arc<Configuration>>>,
@@ -216,7 +223,11 @@ impl Desk {
     pub fn new(store: Arc<dyn Store>, till: Till, secrets: Secrets, mut randomness: Randomness) -> Self {
         let mut seed = [0; 8];
         randomness.fill_bytes(&mut seed);
+        let vault = Arc::new(plugins::Vault::new(Arc::clone(&store), till.rulebook()));
         Self {
+            stages: stage::Stages::new(Arc::clone(&vault), stage::Instead::default()),
+            vault,
+            signatures_required: false,
             ledger: Ledger::new(store, u64::from_le_bytes(seed)),
             till,
             secrets: RwLock::new(Arc::new(secrets)),
@@ -231,6 +242,17 @@ impl Desk {
     #[must_use]
     pub fn with_tries(self, limits: TriesLimits) -> Self {
         Self { tries: Tries::new(limits), ..self }
+    }
+
+    /// The same desk, on which no plugin decides that is not signed with one of its site's trusted keys, whatever the site
+    /// says. Those that come with the program need no signature.
+    #[must_use]
+    pub fn with_signatures_required(self) -> Self {
+        Self { signatures_required: true, ..self }
+    }
+
+    fn signatures_required(&self) -> bool {
+        self.signatures_required
     }
 
     /// Who tried codes that are not usable, and how often.
@@ -251,7 +273,11 @@ impl Desk {
         self.ledger.store()
     }
 
-    /// The rules.
+    fn vault(&self) -> &Arc<plugins::Vault> {
+        &self.vault
+    }
+
+    /// The rules and conditions that come with the program, for questions without a ledger.
     #[must_use]
     pub fn till(&self) -> &Till {
         &self.till

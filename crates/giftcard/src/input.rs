@@ -19,6 +19,7 @@ mod time;
 
 use std::fmt;
 
+use giftcard_engine::card::CardSnapshot;
 use giftcard_engine::moment::{InstantMs, Moment};
 use giftcard_engine::order::Order;
 use giftcard_engine::programme::{Programme, Site};
@@ -34,7 +35,9 @@ pub use leaf::{
 };
 pub use pay::{CaptureInput, EntryInput, ExpectInput, PayInput, RefundOrderInput, RefundOtherInput};
 pub use refund::{RefundOrder, Tender};
-pub use setup::{CodeInput, CustomerDocument, ExpiryInput, PoolDocument, ProgrammeDocument, SiteDocument, ValueInput};
+pub use setup::{
+    CodeInput, CustomerDocument, ExpiryInput, PluginPolicy, PoolDocument, ProgrammeDocument, SiteDocument, ValueInput,
+};
 pub use shape::{
     AddressInput, AmountWithBasis, AudienceInput, BasisInput, CardInput, ConditionInput, CustomerInput, DiscountInput,
     LineInput, MoneyInput, OnFailureInput, OrderInput, OrderOfUseInput, PartInput, PaymentInput, PaysInput,
@@ -198,6 +201,18 @@ pub trait Plugins {
 
     /// The ids of all.
     fn ids(&self) -> Vec<String>;
+
+    /// Why one of that name is known and yet cannot be used.
+    fn trouble(&self, name: &str) -> Option<String> {
+        let _ = name;
+        None
+    }
+
+    /// The name that the rulebook knows it by, of whoever decides on what is made of the input; the same unless the name
+    /// means something else at the place it is from.
+    fn meant(&self, name: &str) -> String {
+        name.to_string()
+    }
 }
 
 impl Plugins for Rulebook {
@@ -254,6 +269,17 @@ pub(crate) fn programme_facts(
     plugins: &dyn Plugins,
 ) -> Result<Programme, InputError> {
     programmes::programme(input, site, zone, plugins)
+}
+
+/// The cards of an order.
+pub(crate) fn cards_facts(
+    inputs: &[CardInput],
+    order: &Order,
+    site: &Site,
+    zone: &Zone,
+    now: InstantMs,
+) -> Result<Vec<CardSnapshot>, InputError> {
+    cards::cards(inputs, order, site, zone, now)
 }
 
 /// An order at a site, and now on its wall.

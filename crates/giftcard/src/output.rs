@@ -2,6 +2,7 @@
 //! not decide anything, and must not know where an answer goes.
 
 mod account;
+mod installed;
 mod ledger;
 mod plugin;
 mod quote;
@@ -17,6 +18,7 @@ pub use account::{
     AccountEntryOutput, AccountOutput, BalanceOutput, CardDetailsOutput, CardHoldOutput, CardState, CodeText,
     DeliveredOutput, IssuedCardOutput, IssuedOutput, RevealedOutput, TransferredOutput,
 };
+pub use installed::{InstalledOutput, InstalledVersionOutput, PluginEventOutput, ProposalOutput};
 pub use ledger::{BackupOutput, InitOutput, RestoreOutput, SealedOutput};
 pub use plugin::{ChoiceOutput, PluginOutput, RejectCodeOutput, SettingOutput};
 pub use quote::{
@@ -35,6 +37,7 @@ pub use setup::{
 };
 
 pub(crate) use account::stored_status;
+pub(crate) use installed::percent;
 pub(crate) use quote::PUBLIC_MESSAGE;
 
 use giftcard_host::CallRecord;

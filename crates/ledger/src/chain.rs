@@ -49,6 +49,12 @@ pub fn digest(text: &str) -> Hash32 {
     Sha256::digest(text.as_bytes()).into()
 }
 
+/// SHA-256 of bytes: how components are called.
+#[must_use]
+pub fn digest_bytes(bytes: &[u8]) -> Hash32 {
+    Sha256::digest(bytes).into()
+}
+
 /// The first half of a hash over site and key: what an operation is found by.
 #[must_use]
 pub fn operation_id(key: &OperationKey) -> [u8; 16] {

@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
 
 use giftcard_engine::programme::{Programme, Site};
+use giftcard_host::{Component, Facts, Rules};
 use giftcard_ledger::model::{Account, Record, RecordKind};
 use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::{Context, StoreError, Want};
 use serde::Serialize;
 
+use super::plugins::{Share, SitePlugins, pin};
 use super::{Desk, DeskError};
+use crate::Till;
 use crate::input::{
     InputErrorKind, ProgrammeDocument, ProgrammeInput, SiteDocument, SiteInput, Zone, programme_facts, site_facts,
 };
@@ -22,11 +25,13 @@ const PAGE: usize = 500;
 /// How often reading is begun anew because somebody changes the configuration meanwhile.
 const READS_MAX: u32 = 20;
 
-/// All sites and programmes at one version.
+/// All sites, programmes and plugins at one version.
 pub struct Configuration {
-    /// Moves with every change of a site or a programme.
+    /// Moves with every change of a site, a programme or a plugin.
     pub version: u64,
     sites: BTreeMap<String, Arc<SiteFacts>>,
+    /// By site: versions that decide for a share of the orders.
+    shares: HashMap<String, Vec<Share>>,
 }
 
 /// A site, and the programmes whose cards it takes.
@@ -39,10 +44,21 @@ pub struct SiteFacts {
     pub site: Site,
     /// Its time zone.
     pub zone: Zone,
+    /// What decides: its rules, and every condition that is bound. The error says why its rules cannot be used.
+    deciding: Result<Deciding, String>,
+    /// Versions that look on, each with the name it stands beside.
+    pub(super) shadows: Vec<(String, Component)>,
     /// By site and code name.
     programmes: HashMap<(String, String), Arc<ProgrammeFacts>>,
     /// Those whose rules cannot be run here, such as for want of a plugin, and why.
     unusable: HashMap<(String, String), String>,
+}
+
+/// What decides at a site.
+struct Deciding {
+    till: Arc<Till>,
+    /// Rules that decide for a share of the orders.
+    shared: Option<(Share, Arc<Till>)>,
 }
 
 /// A programme as one site sees it.
@@ -79,6 +95,18 @@ impl Configuration {
     pub fn sites(&self) -> impl Iterator<Item = &Arc<SiteFacts>> {
         self.sites.values()
     }
+
+    /// The terms of a programme for an order: with the versions that decide for its share, if it is in one.
+    pub(super) fn terms(&self, programme: &ProgrammeFacts, order: &str) -> Programme {
+        let mut terms = programme.terms.clone();
+        let Some(shares) = self.shares.get(&programme.record.key.site) else { return terms };
+        for binding in &mut terms.conditions {
+            if let Some(instead) = shares.iter().find_map(|share| share.instead_of(&binding.plugin, order)) {
+                binding.plugin = instead.to_string();
+            }
+        }
+        terms
+    }
 }
 
 impl SiteFacts {
@@ -92,6 +120,18 @@ impl SiteFacts {
     #[must_use]
     pub fn unusable(&self, site: &str, code_name: &str) -> Option<&str> {
         self.unusable.get(&(site.to_string(), code_name.to_string())).map(String::as_str)
+    }
+
+    /// What decides about an order.
+    pub(super) fn till(&self, order: &str) -> Result<&Arc<Till>, DeskError> {
+        match &self.deciding {
+            Ok(Deciding { shared: Some((share, till)), .. }) if share.takes(order) => Ok(till),
+            Ok(Deciding { till, .. }) => Ok(till),
+            Err(trouble) => {
+                let message = format!("the rules of site `{}` cannot be run: {trouble}", self.site.id);
+                Err(DeskError::Rules { code: "rules-unusable".to_string(), message })
+            }
+        }
     }
 
     /// Whether it takes a card or store credit at all: its own, and cards of programmes that it accepts.
@@ -153,12 +193,13 @@ impl Desk {
         for _ in 0..READS_MAX {
             let before = self.store().find(&Want::default())?.configuration;
             let sites = self.all_records(RecordKind::Site, "")?;
-            let mut programmes = Vec::new();
+            let (mut programmes, mut plugins) = (Vec::new(), HashMap::new());
             for site in &sites {
                 programmes.extend(self.all_records(RecordKind::Programme, &site.key.id)?);
+                plugins.insert(site.key.id.clone(), self.site_plugins(&read_record(&site.body)?)?);
             }
             if self.store().find(&Want::default())?.configuration == before {
-                return self.prepare(before, sites, &programmes);
+                return self.prepare(before, sites, &programmes, &plugins);
             }
         }
         Err(DeskError::Busy)
@@ -177,74 +218,96 @@ impl Desk {
         }
     }
 
-    fn prepare(&self, version: u64, sites: Vec<Record>, programmes: &[Record]) -> Result<Configuration, DeskError> {
+    fn prepare(
+        &self,
+        version: u64,
+        sites: Vec<Record>,
+        programmes: &[Record],
+        plugins: &HashMap<String, SitePlugins>,
+    ) -> Result<Configuration, DeskError> {
         let programmes: Vec<(&Record, KeptProgramme)> = programmes
             .iter()
             .map(|record| Ok((record, read_record(&record.body)?)))
             .collect::<Result<_, StoreError>>()?;
-        let mut prepared = BTreeMap::new();
+        let mut prepared = Vec::new();
         for record in sites {
             let document: SiteDocument = read_record(&record.body)?;
             let currency = document.currency.currency()?;
             let (site, zone) = site_facts(&document.terms(), currency)?;
-            let mut facts =
-                SiteFacts { document, record, site, zone, programmes: HashMap::new(), unusable: HashMap::new() };
+            let mut facts = SiteFacts {
+                document,
+                record,
+                site,
+                zone,
+                deciding: Err(String::new()),
+                shadows: Vec::new(),
+                programmes: HashMap::new(),
+                unusable: HashMap::new(),
+            };
             for (record, kept) in &programmes {
                 let own = record.key.site == facts.site.id;
                 let accepted = kept.programme.accepted_by.iter().any(|site| **site == facts.site.id);
                 if own || accepted {
                     let key = (record.key.site.clone(), record.key.id.clone());
                     // One whose plugin is not loaded must not keep the cards of all others from being used.
-                    match self.programme_at(record, kept, &facts) {
+                    let Some(of_owner) = plugins.get(&record.key.site) else { continue };
+                    match programme_at(record, kept, &facts, of_owner) {
                         Ok(programme) => drop(facts.programmes.insert(key, Arc::new(programme))),
                         Err(error) => drop(facts.unusable.insert(key, error.to_string())),
                     }
                 }
             }
-            prepared.insert(facts.site.id.clone(), Arc::new(facts));
+            prepared.push(facts);
         }
-        Ok(Configuration { version, sites: prepared })
+        // What was asked for by then is all that any decision can need.
+        let shares = plugins.iter().map(|(site, plugins)| (site.clone(), plugins.shares())).collect();
+        let mut book = self.vault().base().clone();
+        plugins.values().for_each(|plugins| plugins.add_to(&mut book));
+        let base = Arc::new(Till::new(book));
+        let decide = |mut facts: SiteFacts| {
+            if let Some(plugins) = plugins.get(&facts.site.id) {
+                facts.deciding = deciding(&base, plugins);
+                facts.shadows = plugins.shadows();
+            }
+            (facts.site.id.clone(), Arc::new(facts))
+        };
+        Ok(Configuration { version, sites: prepared.into_iter().map(decide).collect(), shares })
     }
 
-    fn programme_at(
-        &self,
-        record: &Record,
-        kept: &KeptProgramme,
-        site: &SiteFacts,
-    ) -> Result<ProgrammeFacts, DeskError> {
-        let owner = name(&record.key.site)?;
-        let input = kept.programme.terms(&owner, &name(&record.key.id)?);
-        let terms = programme_facts(&input, &site.site, &site.zone, self.till().rulebook())?;
-        Ok(ProgrammeFacts {
-            document: kept.programme.clone(),
-            record: record.clone(),
-            input,
-            terms,
-            frozen: kept.frozen,
-        })
-    }
-
-    /// The text that decisions at a site on these programmes refer to.
+    /// The text that decisions at a site on these programmes refer to: their terms name the very bytes that decide.
     pub(super) fn context(
         &self,
         configuration: &Configuration,
         site: &SiteFacts,
-        programmes: &[&Arc<ProgrammeFacts>],
+        (programmes, terms): (&[&Arc<ProgrammeFacts>], &[Programme]),
+        rules: &Facts,
     ) -> Result<Arc<Context>, DeskError> {
-        let mut key = format!("{}\n{}", configuration.version, site.site.id);
-        for programme in programmes {
+        let mut key = format!("{}\n{}\n{}", configuration.version, site.site.id, rules.digest);
+        for (programme, terms) in programmes.iter().zip(terms) {
             key.push('\n');
             key.push_str(&programme.record.key.site);
             key.push('\t');
             key.push_str(&programme.record.key.id);
+            for (binding, usual) in terms.conditions.iter().zip(&programme.terms.conditions) {
+                if binding.plugin != usual.plugin {
+                    key.push('\t');
+                    key.push_str(&binding.plugin);
+                }
+            }
         }
         let mut contexts = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(context) = contexts.get(&key) {
             return Ok(Arc::clone(context));
         }
+        let pinned = |(programme, terms): (&&Arc<ProgrammeFacts>, &Programme)| {
+            let mut input = programme.input.clone();
+            input.conditions.iter_mut().zip(&terms.conditions).for_each(|(input, bound)| pin(input, bound));
+            input
+        };
         let said = ContextText {
             site: site.document.terms(),
-            programmes: programmes.iter().map(|programme| programme.input.clone()).collect(),
+            programmes: programmes.iter().zip(terms).map(pinned).collect(),
+            rules: Some(giftcard_host::pinned(rules)),
         };
         let body = serde_json::to_string(&said).expect("INVARIANT: documents have string keys only");
         let context = Arc::new(Context { digest: giftcard_ledger::chain::digest(&body), body });
@@ -266,10 +329,36 @@ impl Desk {
 }
 
 /// What a site and the programmes of a decision had decided.
-#[derive(Serialize)]
-struct ContextText {
-    site: SiteInput,
-    programmes: Vec<ProgrammeInput>,
+#[derive(serde::Deserialize, Serialize)]
+pub(super) struct ContextText {
+    pub(super) site: SiteInput,
+    pub(super) programmes: Vec<ProgrammeInput>,
+    /// The rules, by a name that means the very bytes. Missing in decisions of before there were such names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) rules: Option<String>,
+}
+
+fn programme_at(
+    record: &Record,
+    kept: &KeptProgramme,
+    site: &SiteFacts,
+    plugins: &SitePlugins,
+) -> Result<ProgrammeFacts, DeskError> {
+    let owner = name(&record.key.site)?;
+    let input = kept.programme.terms(&owner, &name(&record.key.id)?);
+    let terms = programme_facts(&input, &site.site, &site.zone, plugins)?;
+    Ok(ProgrammeFacts { document: kept.programme.clone(), record: record.clone(), input, terms, frozen: kept.frozen })
+}
+
+/// What decides at a site: its own rules, or those that come with the program.
+fn deciding(base: &Arc<Till>, plugins: &SitePlugins) -> Result<Deciding, String> {
+    let with = |rules: Rules| {
+        let mut book = base.rulebook().clone();
+        book.set_rules(rules);
+        Arc::new(Till::new(book))
+    };
+    let till = plugins.rules()?.map_or_else(|| Arc::clone(base), with);
+    Ok(Deciding { till, shared: plugins.shared_rules().map(|(share, rules)| (share, with(rules))) })
 }
 
 /// A text as a name of a document.

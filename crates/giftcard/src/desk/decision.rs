@@ -1,22 +1,21 @@
 //! What is recorded of a decision, and how it is run again. Personal fields of the order are apart. Must not decide.
 
+use std::sync::Arc;
+
 use giftcard_engine::card::{CardSnapshot, Status};
 use giftcard_engine::moment::{InstantMs, format_instant};
-use giftcard_engine::quote::CardOutcome;
+use giftcard_engine::quote::{CardOutcome, CardShare};
 use giftcard_engine::{Minor, QuoteRequest};
-use giftcard_host::Quoted;
+use giftcard_host::{CallRecord, Quoted};
 use giftcard_ledger::model::Operation;
 use giftcard_ledger::store::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::pay::hex;
+use super::stage::{Stage, Stages};
 use super::{Desk, DeskError};
-use crate::input::OrderInput;
-use crate::output::{CardOutcomeOutput, QuoteOutput};
-
-/// Fields of an order that tell who ordered.
-const PERSONAL: [&str; 3] = ["customer", "billing", "ship_to"];
+use crate::input::{AddressInput, CardInput, CustomerInput, Instant, OrderInput};
 
 /// The order as it is recorded: without personal fields.
 pub(super) fn order_text(order: &OrderInput) -> String {
@@ -93,11 +92,11 @@ fn card_facts<'a>(card: &'a CardSnapshot, request: &QuoteRequest) -> CardFacts<'
 
 /// What came of a card: `applied` and `taken` in minor units.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct ShareFacts {
-    card: String,
-    outcome: String,
-    applied: i64,
-    taken: i64,
+pub(super) struct ShareFacts {
+    pub(super) card: String,
+    pub(super) outcome: String,
+    pub(super) applied: i64,
+    pub(super) taken: i64,
 }
 
 /// A call: which component by its digest, which function, how much fuel.
@@ -121,26 +120,11 @@ pub(super) fn text(decided: &Decided<'_>) -> String {
     let (request, quoted) = (decided.request, decided.quoted);
     // An entry that repeats another is the same card, and has no share of its own.
     let cards = quoted.quote.shares.iter().map(|share| card_facts(&request.cards[share.card], request));
-    let shares = quoted.quote.shares.iter().map(|share| ShareFacts {
-        card: request.cards[share.card].id.clone(),
-        outcome: match &share.outcome {
-            CardOutcome::Used => "used".to_string(),
-            CardOutcome::NotNeeded => "not-needed".to_string(),
-            CardOutcome::Refused(refusal) => refusal.reject.code.clone(),
-        },
-        applied: share.applied.get(),
-        taken: share.taken.get(),
-    });
-    let calls = quoted.calls.iter().map(|call| CallFacts {
-        digest: call.component.digest.clone(),
-        function: call.function.to_string(),
-        fuel: call.fuel,
-    });
     let rest = Rest {
         cards: cards.collect(),
         due: quoted.quote.due.get(),
-        shares: shares.collect(),
-        calls: calls.collect(),
+        shares: shares(request, quoted),
+        calls: calls(quoted),
         engine: &quoted.engine,
     };
     let rest = serde_json::to_string(&rest).expect("INVARIANT: a decision has string keys only");
@@ -154,18 +138,49 @@ pub(super) fn text(decided: &Decided<'_>) -> String {
     )
 }
 
+fn shares(request: &QuoteRequest, quoted: &Quoted) -> Vec<ShareFacts> {
+    let share = |share: &CardShare| ShareFacts {
+        card: request.cards[share.card].id.clone(),
+        outcome: match &share.outcome {
+            CardOutcome::Used => "used".to_string(),
+            CardOutcome::NotNeeded => "not-needed".to_string(),
+            CardOutcome::Refused(refusal) => refusal.reject.code.clone(),
+        },
+        applied: share.applied.get(),
+        taken: share.taken.get(),
+    };
+    quoted.quote.shares.iter().map(share).collect()
+}
+
+fn calls(quoted: &Quoted) -> Vec<CallFacts> {
+    let call = |call: &CallRecord| CallFacts {
+        digest: call.component.digest.clone(),
+        function: call.function.to_string(),
+        fuel: call.fuel,
+    };
+    quoted.calls.iter().map(call).collect()
+}
+
 /// A recorded decision, read.
 #[derive(Deserialize)]
-struct Recorded {
-    now: String,
+pub(super) struct Recorded {
+    now: Instant,
     context: String,
     personal: bool,
-    order: Value,
-    cards: Value,
-    due: i64,
-    shares: Vec<ShareFacts>,
+    order: OrderInput,
+    cards: Vec<CardInput>,
+    pub(super) due: i64,
+    pub(super) shares: Vec<ShareFacts>,
     calls: Vec<CallFacts>,
     engine: String,
+}
+
+/// Personal fields of an order, as they are kept apart.
+#[derive(Deserialize)]
+struct KeptApart {
+    customer: Option<CustomerInput>,
+    billing: Option<AddressInput>,
+    ship_to: Option<AddressInput>,
 }
 
 /// What became of running a decision again.
@@ -173,7 +188,7 @@ struct Recorded {
 pub enum Rerun {
     /// The same outcome, and on the same engine the same fuel.
     Same,
-    /// Personal fields were erased, or it was decided by a component that is not loaded.
+    /// Personal fields were erased, or it was decided by a component that is not there any more.
     NotReplayable(String),
     /// Another outcome, or other fuel on the same engine.
     Differs(String),
@@ -181,132 +196,112 @@ pub enum Rerun {
     NoDecision,
 }
 
-/// Runs the decision of an operation again.
+/// Runs the decision of an operation again, with the components that decided it.
 ///
 /// # Errors
 /// [`DeskError`] where it cannot be read. That the rules fail is a difference, except that they are busy.
 pub fn rerun(desk: &Desk, operation: &Operation) -> Result<Rerun, DeskError> {
-    let question = match question(desk, operation)? {
-        Ok(question) => question,
+    let asked = match Asked::of(desk, desk.stages(), operation)? {
+        Ok(asked) => asked,
         Err(none) => return Ok(none),
     };
-    let recorded = &question.recorded;
-    if let Some(call) = recorded.calls.iter().find(|call| !desk.knows_component(&call.digest)) {
-        return Ok(Rerun::NotReplayable(format!("component {} is not loaded", call.digest)));
-    }
-    let answer = match desk.till().quote(&question.document.to_string(), operation.at, false) {
-        Ok(answer) => answer,
-        Err(error) if error.code() == "busy" => return Err(error.into()),
-        Err(error) => return Ok(Rerun::Differs(error.to_string())),
-    };
-    Ok(compare(recorded, &answer))
-}
-
-/// A recorded decision, and what was asked.
-pub(super) struct AskedAgain {
-    recorded: Recorded,
-    /// The input of a quote: site, programmes, cards and moment as they were, the order with its personal fields.
-    pub(super) document: Value,
-}
-
-impl AskedAgain {
-    /// Whether this answer is what was decided, on whatever components.
-    pub(super) fn is_answered_by(&self, answer: &QuoteOutput) -> bool {
-        outcome(answer).is_some_and(|(shares, due)| shares == self.recorded.shares && due == self.recorded.due)
+    match asked.decide() {
+        Ok(quoted) => Ok(asked.compare(&quoted)),
+        Err(error) if error.code() == "busy" => Err(error),
+        Err(error) => Ok(Rerun::Differs(error.to_string())),
     }
 }
 
-/// What was asked when an operation was decided; inside, why that cannot be told.
-pub(super) fn question(desk: &Desk, operation: &Operation) -> Result<Result<AskedAgain, Rerun>, DeskError> {
-    let Some(text) = &operation.decision else { return Ok(Err(Rerun::NoDecision)) };
-    let unreadable = |why: String| Ok(Err(Rerun::Differs(format!("the record cannot be read: {why}"))));
-    let recorded: Recorded = match serde_json::from_str(text) {
-        Ok(recorded) => recorded,
-        Err(error) => return unreadable(error.to_string()),
-    };
-    let Some(digest) = unhex(&recorded.context) else { return unreadable("its context has no digest".to_string()) };
-    let Some(context) = desk.store().context(digest)? else { return unreadable("its context is gone".to_string()) };
-    if giftcard_ledger::chain::digest(&context) != digest {
-        let why = "the site and programmes it refers to were changed afterwards".to_string();
-        return Ok(Err(Rerun::Differs(why)));
-    }
-    let Ok(Value::Object(context)) = serde_json::from_str(&context) else {
-        return unreadable("its context is no object".to_string());
-    };
-    let Value::Object(mut order) = recorded.order.clone() else { return unreadable("its order".to_string()) };
-    if recorded.personal {
-        let kept = match operation.personal {
-            Some(reference) => desk.store().personal(reference)?,
-            None => None,
+/// A recorded decision, made ready to be asked again.
+pub(super) struct Asked {
+    pub(super) recorded: Recorded,
+    pub(super) stage: Arc<Stage>,
+    request: QuoteRequest,
+}
+
+impl Asked {
+    /// What was asked when an operation was decided; inside, why that cannot be told.
+    pub(super) fn of(desk: &Desk, stages: &Stages, operation: &Operation) -> Result<Result<Self, Rerun>, DeskError> {
+        let Some(text) = &operation.decision else { return Ok(Err(Rerun::NoDecision)) };
+        let unreadable = |why: String| Ok(Err(Rerun::Differs(format!("the record cannot be read: {why}"))));
+        let mut recorded: Recorded = match serde_json::from_str(text) {
+            Ok(recorded) => recorded,
+            Err(error) => return unreadable(error.to_string()),
         };
-        let Some(kept) = kept else {
-            return Ok(Err(Rerun::NotReplayable("personal fields were erased".to_string())));
+        let Some(digest) = unhex(&recorded.context) else { return unreadable("its context has no digest".to_string()) };
+        if recorded.personal {
+            let kept = match operation.personal {
+                Some(reference) => desk.store().personal(reference)?,
+                None => None,
+            };
+            let Some(kept) = kept else {
+                return Ok(Err(Rerun::NotReplayable("personal fields were erased".to_string())));
+            };
+            let kept: KeptApart = match serde_json::from_str(&kept.body) {
+                Ok(kept) => kept,
+                Err(error) => return unreadable(format!("its personal fields: {error}")),
+            };
+            let order = &mut recorded.order;
+            (order.customer, order.billing, order.ship_to) = (kept.customer, kept.billing, kept.ship_to);
+        }
+        let stage = match stages.stage(digest)? {
+            Ok(stage) => stage,
+            Err(why) => return Ok(Err(why)),
         };
-        let Ok(Value::Object(kept)) = serde_json::from_str(&kept.body) else {
-            return unreadable("its personal fields are no object".to_string());
-        };
-        order.extend(kept.into_iter().filter(|(field, _)| PERSONAL.contains(&field.as_str())));
+        // Before names meant the very bytes, another component of the same name was another that decided.
+        let other = recorded.calls.iter().find(|call| stage.context.rules.is_none() && !stage.has(&call.digest));
+        if let Some(call) = other {
+            return Ok(Err(Rerun::NotReplayable(format!("component {} is not loaded", call.digest))));
+        }
+        match stage.request(&recorded.order, &recorded.cards, &recorded.now) {
+            Ok(request) => Ok(Ok(Self { recorded, stage, request })),
+            Err(error) => unreadable(error.to_string()),
+        }
     }
-    let document = serde_json::json!({
-        "now": recorded.now,
-        "site": context.get("site"),
-        "programmes": context.get("programmes"),
-        "order": order,
-        "cards": recorded.cards,
-    });
-    Ok(Ok(AskedAgain { recorded, document }))
-}
 
-/// What came of each card, and what is due, in minor units. `None` where a currency is none.
-fn outcome(answer: &QuoteOutput) -> Option<(Vec<ShareFacts>, i64)> {
-    let currency = giftcard_engine::Currency::iso(&answer.currency)?;
-    let minor = |amount: &str, currency: giftcard_engine::Currency| currency.parse(amount).map_or(-1, Minor::get);
-    let share = |card: &crate::output::CardOutput| ShareFacts {
-        card: card.id.clone(),
-        outcome: match card.outcome {
-            CardOutcomeOutput::Used => "used".to_string(),
-            CardOutcomeOutput::NotNeeded => "not-needed".to_string(),
-            CardOutcomeOutput::Refused | CardOutcomeOutput::Repeated => card.code.clone().unwrap_or_default(),
-        },
-        applied: minor(&card.applied.0, currency),
-        taken: giftcard_engine::Currency::iso(&card.currency).map_or(-1, |own| minor(&card.taken.0, own)),
-    };
-    Some((answer.cards.iter().map(share).collect(), minor(&answer.due.0, currency)))
-}
-
-fn compare(recorded: &Recorded, answer: &QuoteOutput) -> Rerun {
-    let Some((shares, due)) = outcome(answer) else {
-        return Rerun::Differs(format!("`{}` is no currency", answer.currency));
-    };
-    if shares != recorded.shares || due != recorded.due {
-        return Rerun::Differs(format!("{:?} was decided, {shares:?} comes out now", recorded.shares));
+    /// Decides.
+    pub(super) fn decide(&self) -> Result<Quoted, DeskError> {
+        let quoted = self.stage.till().rulebook().quote(&self.request, false);
+        Ok(quoted.map_err(crate::TillError::from)?)
     }
-    let calls: Vec<CallFacts> = answer
-        .rules
-        .calls
-        .iter()
-        .map(|call| CallFacts { digest: call.digest.clone(), function: call.function.clone(), fuel: call.fuel })
-        .collect();
-    if answer.rules.engine == recorded.engine && calls != recorded.calls {
-        return Rerun::Differs(format!("{:?} was used, {calls:?} is now, on the same engine", recorded.calls));
-    }
-    Rerun::Same
-}
 
-impl Desk {
-    /// Whether a component with this digest is loaded.
-    fn knows_component(&self, digest: &str) -> bool {
-        let rulebook = self.till().rulebook();
-        rulebook.rules().facts().digest == digest
-            || rulebook.conditions().any(|condition| condition.facts().digest == digest)
+    /// What came of each card, and what is due, in minor units.
+    pub(super) fn outcome(&self, quoted: &Quoted) -> (Vec<ShareFacts>, i64) {
+        (shares(&self.request, quoted), quoted.quote.due.get())
+    }
+
+    /// What was asked, in words: the input of a quote.
+    pub(super) fn document(&self, operation: &Operation) -> Value {
+        let said = operation.decision.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let said = said.unwrap_or_default();
+        serde_json::json!({
+            "now": said["now"],
+            "site": self.stage.context.site,
+            "programmes": self.stage.context.programmes,
+            "order": self.recorded.order,
+            "cards": said["cards"],
+        })
+    }
+
+    fn compare(&self, quoted: &Quoted) -> Rerun {
+        let recorded = &self.recorded;
+        let (shares, due) = self.outcome(quoted);
+        if shares != recorded.shares || due != recorded.due {
+            return Rerun::Differs(format!("{:?} was decided, {shares:?} comes out now", recorded.shares));
+        }
+        let calls = calls(quoted);
+        if *quoted.engine == recorded.engine && calls != recorded.calls {
+            return Rerun::Differs(format!("{:?} was used, {calls:?} is now, on the same engine", recorded.calls));
+        }
+        Rerun::Same
     }
 }
 
-pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
+pub(super) fn unhex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
+    if text.len() != 2 * BYTES || !text.is_ascii() {
         return None;
     }
-    let mut bytes = [0; 32];
+    let mut bytes = [0; BYTES];
     for (place, byte) in bytes.iter_mut().enumerate() {
         *byte = u8::from_str_radix(&text[2 * place..2 * place + 2], 16).ok()?;
     }

@@ -297,9 +297,10 @@ impl<'a> Payment<'a> {
             }
         }
         let programmes = programmes_of(site, &cards);
-        let terms = programmes.iter().map(|programme| programme.terms.clone()).collect();
+        let terms = programmes.iter().map(|programme| configuration.terms(programme, &self.order_id)).collect();
         let request = QuoteRequest { order, site: site.site.clone(), programmes: terms, cards, now };
-        let quoted = match self.desk.till().rulebook().quote(&request, explain) {
+        let book = site.till(&self.order_id)?.rulebook();
+        let quoted = match book.quote(&request, explain) {
             Ok(quoted) => quoted,
             Err(QuoteError::Input { path, problem }) => {
                 return Err(InputError { kind: InputErrorKind::Inconsistent, path, problem }.into());
@@ -309,7 +310,8 @@ impl<'a> Payment<'a> {
                 return Err(DeskError::Rules { code: broken.rule.to_string(), message: broken.to_string() });
             }
         };
-        let context = self.desk.context(configuration, site, &programmes)?;
+        let context =
+            self.desk.context(configuration, site, (&programmes, &request.programmes), book.rules().facts())?;
         let accounts = found.accounts;
         Ok(Outcome { request, quoted, entries, context, accounts })
     }

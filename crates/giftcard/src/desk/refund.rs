@@ -164,7 +164,10 @@ impl Refund<'_> {
             });
         }
         let request = RefundRequest { amount, exponent: currency.exponent(), payments };
-        let refunded = match self.desk.till().rulebook().refund(&request, false) {
+        let configuration = self.desk.configuration().map_err(failed)?;
+        let site = self.desk.site_of(&configuration, self.site).map_err(failed)?;
+        let till = site.till(&self.input.order).map_err(failed)?;
+        let refunded = match till.rulebook().refund(&request, false) {
             Ok(refunded) => refunded,
             Err(RefundError::Rules(error)) => return Err(failed(crate::TillError::from(&*error).into())),
             Err(RefundError::Refused(RefundRefused::NotPositive)) => {

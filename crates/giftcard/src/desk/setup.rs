@@ -110,6 +110,8 @@ impl Desk {
     fn check_programmes_of(&self, site: &SiteDocument) -> Result<(), DeskError> {
         let (facts, zone) = site_facts(&site.terms(), site.currency.currency()?)?;
         for owner in self.all_records(RecordKind::Site, "")? {
+            let home = if owner.key.id == *site.id { site.clone() } else { read_record(&owner.body)? };
+            let plugins = self.site_plugins(&home)?;
             for record in self.all_records(RecordKind::Programme, &owner.key.id)? {
                 let kept: KeptProgramme = read_record(&record.body)?;
                 let accepted = kept.programme.accepted_by.iter().any(|accepting| **accepting == *site.id);
@@ -119,7 +121,7 @@ impl Desk {
                 let (owner, name) =
                     (super::configuration::name(&owner.key.id)?, super::configuration::name(&record.key.id)?);
                 let terms = kept.programme.terms(&owner, &name);
-                programme_facts(&terms, &facts, &zone, self.till().rulebook()).map_err(|error| {
+                programme_facts(&terms, &facts, &zone, &plugins).map_err(|error| {
                     let problem = format!("programme `{}` would not be right any more: {error}", excerpt(&name));
                     DeskError::input(InputErrorKind::Inconsistent, "", problem)
                 })?;
@@ -148,6 +150,17 @@ pub fn check_site(document: &SiteDocument) -> Result<(), DeskError> {
     within(document.cards_max, 1, u32::try_from(bounds::CARDS_MAX_INPUT).unwrap_or(u32::MAX), "cards_max")?;
     within(document.hold_minutes, 1, setup_limits::HOLD_MINUTES_MAX, "hold_minutes")?;
     within(document.refund_extension_days, 0, REFUND_EXTENSION_DAYS_MAX, "refund_extension_days")?;
+    for (place, key) in document.plugins.trusted_keys.iter().enumerate() {
+        if key.len() != 64 || !key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let problem = "is no public key; one is 64 hexadecimal digits, as `giftcard plugin key` prints it";
+            let path = format!("plugins.trusted_keys[{place}]");
+            return Err(DeskError::input(InputErrorKind::InvalidValue, &path, problem));
+        }
+    }
+    if document.plugins.require_signature && document.plugins.trusted_keys.is_empty() {
+        let problem = "cannot be demanded without `trusted_keys`: nothing could be installed";
+        return Err(DeskError::input(InputErrorKind::Inconsistent, "plugins.require_signature", problem));
+    }
     if let Some(most) = &document.card_value_max
         && most.amount(currency).map_err(|error| error.under("card_value_max"))?.is_zero()
     {

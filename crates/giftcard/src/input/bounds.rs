@@ -151,6 +151,21 @@ impl<const MIN: usize> JsonSchema for TextOf<MIN> {
 #[serde(transparent)]
 pub struct List<T, const ITEMS_MAX: usize>(Vec<T>);
 
+impl<T, const MAX: usize> List<T, MAX> {
+    /// A list of these, or why it cannot be.
+    pub(crate) fn of(items: Vec<T>) -> Result<Self, String> {
+        if items.len() > MAX {
+            return Err(format!("has {} items; {MAX} are the most", items.len()));
+        }
+        Ok(Self(items))
+    }
+
+    /// Its items, to be changed one by one.
+    pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
+        self.0.iter_mut()
+    }
+}
+
 impl<T, const MAX: usize> Default for List<T, MAX> {
     fn default() -> Self {
         Self(Vec::new())

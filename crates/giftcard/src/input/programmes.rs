@@ -106,11 +106,11 @@ fn binding(input: &ConditionInput, site: &Site, plugins: &dyn Plugins) -> Result
             let path = "on_failure.previous";
             let known = facts(&previous.plugin, plugins).within("plugin").within(path)?;
             let settings = settings(&previous.settings, known, site.currency).within("settings").within(path)?;
-            OnFailure::Previous { plugin: previous.plugin.to_string(), settings }
+            OnFailure::Previous { plugin: plugins.meant(&previous.plugin), settings }
         }
     };
     Ok(Binding {
-        plugin: input.plugin.to_string(),
+        plugin: plugins.meant(&input.plugin),
         settings: settings(&input.settings, known, site.currency).within("settings")?,
         on_failure,
     })

@@ -16,6 +16,9 @@ use crate::json::{excerpt, kind_text};
 /// What a plugin says about itself, or an error that names those that are loaded.
 pub(super) fn facts<'a>(plugin: &str, plugins: &'a dyn Plugins) -> Result<&'a Facts, InputError> {
     plugins.facts(plugin).ok_or_else(|| {
+        if let Some(trouble) = plugins.trouble(plugin) {
+            return InputError::here(InputErrorKind::UnknownPlugin, trouble);
+        }
         let ids = plugins.ids();
         let known = match ids.is_empty() {
             true => "none is".to_string(),

@@ -42,6 +42,31 @@ pub struct SiteDocument {
     /// currencies have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub card_value_max: Option<PositiveAmount>,
+    /// What is demanded of plugins that are installed.
+    #[serde(default, skip_serializing_if = "PluginPolicy::is_default")]
+    pub plugins: PluginPolicy,
+}
+
+/// What a site demands of plugins that are installed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, expecting = "an object")]
+#[schemars(rename = "PluginPolicy")]
+pub struct PluginPolicy {
+    /// Public keys, each 64 hexadecimal digits, whose signatures count. `giftcard plugin key` makes one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trusted_keys: Vec<String>,
+    /// Whether a plugin without a signature that counts is refused; also one that is installed already.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub require_signature: bool,
+    /// Whether a second person has to approve of another version that is to decide.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub require_approval: bool,
+}
+
+impl PluginPolicy {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Minutes of a hold that names no end.

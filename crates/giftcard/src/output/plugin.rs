@@ -144,7 +144,7 @@ fn setting(setting: &Setting) -> SettingOutput {
 }
 
 /// A whole number of the last decimal as a decimal without needless zeros: 1250 with 2 is "12.5".
-fn scaled(number: i64, decimals: usize) -> String {
+pub(super) fn scaled(number: i64, decimals: usize) -> String {
     let sign = if number < 0 { "-" } else { "" };
     let digits = format!("{:0>width$}", number.unsigned_abs(), width = decimals + 1);
     let (whole, fraction) = digits.split_at(digits.len() - decimals);

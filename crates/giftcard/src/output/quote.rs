@@ -181,7 +181,7 @@ impl QuoteOutput {
         let id = |card: usize| request.cards[card].id.clone();
         let step = |step: &QuoteStep| StepOutput {
             card: step.step.card.map(id),
-            by: step.plugin.clone(),
+            by: step.plugin.as_deref().map(plugin_name),
             check: step.step.check.clone(),
             passed: step.step.passed,
             seen: step.step.seen.clone(),
@@ -272,7 +272,7 @@ fn of_share(request: &QuoteRequest, share: &CardShare) -> CardOutput {
         public_code: public.map(str::to_string),
         message,
         public_message,
-        by: refusal.and_then(|refusal| refusal.plugin.clone()),
+        by: refusal.and_then(|refusal| refusal.plugin.as_deref()).map(plugin_name),
         arguments: arguments.map(|arguments| arguments.iter().map(argument).collect()),
         applied: Amount::of(share.applied, here),
         taken: Amount::of(share.taken, card.currency),
@@ -295,7 +295,12 @@ fn condition(request: &QuoteRequest, run: &ConditionRun) -> ConditionOutput {
         },
     });
     let cards = run.cards.iter().map(|&card| request.cards[card].id.clone()).collect();
-    ConditionOutput { plugin: run.plugin.clone(), cards, failure }
+    ConditionOutput { plugin: plugin_name(&run.plugin), cards, failure }
+}
+
+/// A plugin as people name it: without the digest of a name that means the very bytes, which is among the calls.
+fn plugin_name(name: &str) -> String {
+    crate::desk::plugin_parts(name).map_or(name, |(id, _, _)| id).to_string()
 }
 
 #[cfg(test)]

@@ -13,8 +13,12 @@ use super::super::configuration::{KeptProgramme, name};
 use super::super::{Desk, DeskError};
 use super::names::{check_name, code_name};
 use super::{Planned, put, zone_of};
+use crate::Till;
 use crate::codes::Pattern;
-use crate::input::{CodeInput, InputError, InputErrorKind, ProgrammeDocument, ValueInput, programme_facts, site_facts};
+use crate::input::{
+    CodeInput, ConditionInput, InputError, InputErrorKind, List, ProgrammeDocument, ValueInput, programme_facts,
+    site_facts,
+};
 use crate::json::excerpt;
 use crate::output::ProgrammeOutput;
 
@@ -64,6 +68,26 @@ impl Desk {
             let Some(record) = record else { return Err(no_programme(site, code_name)) };
             let mut kept: KeptProgramme = read_record(&record.body)?;
             kept.programme.enabled = Some(on);
+            self.keep(site, code_name, Some(&record), kept, configuration)
+        })
+    }
+
+    /// Changes the conditions of a programme.
+    pub(in crate::desk) fn change_conditions(
+        &self,
+        site: &str,
+        code_name: &str,
+        mut change: impl FnMut(&mut Vec<ConditionInput>) -> Result<(), DeskError>,
+    ) -> Result<ProgrammeOutput, DeskError> {
+        self.change(|| {
+            let (record, configuration) = self.record(RecordKind::Programme, site, code_name)?;
+            let Some(record) = record else { return Err(no_programme(site, code_name)) };
+            let mut kept: KeptProgramme = read_record(&record.body)?;
+            let mut conditions = kept.programme.conditions.to_vec();
+            change(&mut conditions)?;
+            kept.programme.conditions = List::of(conditions)
+                .map_err(|problem| DeskError::input(InputErrorKind::TooLarge, "conditions", problem))?;
+            self.check_document(site, code_name, &kept.programme)?;
             self.keep(site, code_name, Some(&record), kept, configuration)
         })
     }
@@ -126,8 +150,11 @@ impl Desk {
         }
         let (facts, zone) = site_facts(&home.terms(), currency)?;
         let terms = document.terms(&name(site)?, &name(id)?);
-        let at_home = programme_facts(&terms, &facts, &zone, self.till().rulebook())?;
-        self.till().check_programme("", &at_home)?;
+        let plugins = self.site_plugins(&home)?;
+        let at_home = programme_facts(&terms, &facts, &zone, &plugins)?;
+        let mut book = self.vault().base().clone();
+        plugins.add_to(&mut book);
+        Till::new(book).check_programme("", &at_home)?;
         self.check_codes(site, document)?;
         for (place, other) in document.accepted_by.iter().enumerate() {
             let path = format!("accepted_by[{place}]");
@@ -144,7 +171,7 @@ impl Desk {
                 return Err(DeskError::input(InputErrorKind::InvalidValue, &path, problem));
             };
             let (other_facts, other_zone) = site_facts(&there.site.terms(), there.site.currency.currency()?)?;
-            let there = programme_facts(&terms, &other_facts, &other_zone, self.till().rulebook());
+            let there = programme_facts(&terms, &other_facts, &other_zone, &plugins);
             let there = there.map_err(|error| not_there(other, &error))?;
             check_same_money(&at_home, &facts, &there, &other_facts)?;
         }

@@ -1,0 +1,80 @@
+//! Components by their digest, loaded from the ledger's database when they are first needed, and once for the process.
+//! Must not know which of them decides.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use giftcard_host::{Component, Host, Rulebook};
+use giftcard_ledger::store::Store;
+
+use crate::desk::decision::unhex;
+
+/// The components of a database, and those that come with the program.
+pub(in crate::desk) struct Vault {
+    store: Arc<dyn Store>,
+    host: Host,
+    base: Rulebook,
+    loaded: Mutex<HashMap<String, Component>>,
+    /// Held while one is compiled, so that nobody compiles the same beside.
+    loading: Mutex<()>,
+}
+
+impl Vault {
+    /// Of a database, and a rulebook with what comes with the program.
+    pub(in crate::desk) fn new(store: Arc<dyn Store>, base: &Rulebook) -> Self {
+        let (host, base) = (base.host().clone(), base.clone());
+        Self { store, host, base, loaded: Mutex::default(), loading: Mutex::new(()) }
+    }
+
+    /// The database.
+    pub(in crate::desk) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// The host that loads them.
+    pub(super) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// What comes with the program.
+    pub(in crate::desk) fn base(&self) -> &Rulebook {
+        &self.base
+    }
+
+    /// A component. The error says why there is none; `name` stands in it.
+    pub(in crate::desk) fn component(&self, name: &str, digest: &str) -> Result<Component, String> {
+        if let Some(known) = self.known(digest) {
+            return Ok(known);
+        }
+        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = self.known(digest) {
+            return Ok(known);
+        }
+        let key = unhex(digest).ok_or_else(|| format!("`{digest}` is no digest"))?;
+        let bytes = self.store.component(key).map_err(|error| error.to_string())?;
+        let bytes = bytes.ok_or_else(|| format!("component {digest} is neither in the database nor in the program"))?;
+        let component = self.host.load(name, &bytes).map_err(|error| error.to_string())?;
+        if component.facts().digest != digest {
+            return Err(format!("the database has other bytes for component {digest} than were installed"));
+        }
+        self.loaded().insert(digest.to_string(), component.clone());
+        Ok(component)
+    }
+
+    /// Keeps a component that was just loaded.
+    pub(super) fn keep(&self, component: Component) {
+        self.loaded().insert(component.facts().digest.clone(), component);
+    }
+
+    fn known(&self, digest: &str) -> Option<Component> {
+        if self.base.rules().facts().digest == digest {
+            return Some(Component::Rules(self.base.rules().clone()));
+        }
+        let of_base = self.base.conditions().find(|condition| condition.facts().digest == digest);
+        of_base.cloned().map(Component::Condition).or_else(|| self.loaded().get(digest).cloned())
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, HashMap<String, Component>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

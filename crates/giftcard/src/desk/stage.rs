@@ -1,0 +1,228 @@
+//! What decisions of the past were made with: site, programmes, and the very components, or others in the place of some.
+//! Made ready once for all decisions that share it. Must not know how a decision is recorded or compared.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use giftcard_engine::programme::{Programme, Site};
+use giftcard_engine::{Currency, QuoteRequest};
+use giftcard_host::{Component, Condition, Rulebook, Rules};
+use giftcard_ledger::model::Hash32;
+use giftcard_ledger::store::StoreError;
+
+use super::configuration::{ContextText, name};
+use super::decision::Rerun;
+use super::plugins::{Vault, parts};
+use super::{Desk, DeskError};
+use crate::Till;
+use crate::input::{
+    CardInput, ConditionInput, InputError, Instant, OnFailureInput, OrderInput, Zone, cards_facts, order_facts,
+    programme_facts, site_facts,
+};
+
+/// Other rules, conditions and settings than those that decided.
+#[derive(Clone, Default)]
+pub(super) struct Instead {
+    /// Rules in place of those that decided.
+    pub(super) rules: Option<Rules>,
+    /// Conditions in place of those of the same id, whatever their version, that are bound by it or with a version.
+    pub(super) conditions: Vec<Condition>,
+    /// Settings in place of those of a binding.
+    pub(super) settings: Vec<OtherSettings>,
+}
+
+/// Settings in place of those of a plugin, at one programme or at all.
+#[derive(Clone)]
+pub(super) struct OtherSettings {
+    pub(super) plugin: String,
+    pub(super) programme: Option<String>,
+    pub(super) settings: crate::input::bounds::Fields<serde_json::Value>,
+}
+
+/// What decisions with one context are made with.
+pub(super) struct Stage {
+    pub(super) context: ContextText,
+    pub(super) site: Site,
+    zone: Zone,
+    programmes: Vec<Programme>,
+    till: Till,
+}
+
+impl Stage {
+    /// The rules and conditions.
+    pub(super) fn till(&self) -> &Till {
+        &self.till
+    }
+
+    /// Whether the programmes are decided by a component with this digest, or the rules are it.
+    pub(super) fn has(&self, digest: &str) -> bool {
+        let book = self.till.rulebook();
+        let bound = |programme: &Programme| {
+            programme.conditions.iter().any(|binding| {
+                book.condition(&binding.plugin).is_some_and(|condition| condition.facts().digest == digest)
+            })
+        };
+        book.rules().facts().digest == digest || self.programmes.iter().any(bound)
+    }
+
+    /// What is asked about an order and its cards.
+    pub(super) fn request(
+        &self,
+        order: &OrderInput,
+        cards: &[CardInput],
+        now: &Instant,
+    ) -> Result<QuoteRequest, InputError> {
+        let (order, now) = order_facts(order, &self.site, &self.zone, now.at()?)?;
+        let cards = cards_facts(cards, &order, &self.site, &self.zone, now.at())?;
+        Ok(QuoteRequest { order, site: self.site.clone(), programmes: self.programmes.clone(), cards, now })
+    }
+}
+
+/// Stages by the digests of their contexts. May be used from many threads at once.
+pub(super) struct Stages {
+    vault: Arc<Vault>,
+    instead: Instead,
+    #[allow(clippy::type_complexity, reason = "a stage, or why there is none")]
+    known: Mutex<HashMap<Hash32, Result<Arc<Stage>, Rerun>>>,
+}
+
+impl Stages {
+    pub(super) fn new(vault: Arc<Vault>, instead: Instead) -> Self {
+        Self { vault, instead, known: Mutex::default() }
+    }
+
+    /// The stage of a context; inside, why there is none.
+    pub(super) fn stage(&self, digest: Hash32) -> Result<Result<Arc<Stage>, Rerun>, StoreError> {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known().get(&digest) {
+            return Ok(known.clone());
+        }
+        let made = match self.context(digest)? {
+            Ok(context) => self.make(context).map(Arc::new),
+            Err(why) => Err(Rerun::Differs(why)),
+        };
+        known().insert(digest, made.clone());
+        Ok(made)
+    }
+
+    fn context(&self, digest: Hash32) -> Result<Result<ContextText, String>, StoreError> {
+        let unreadable = |why: &str| Ok(Err(format!("the record cannot be read: {why}")));
+        let Some(context) = self.vault.store().context(digest)? else { return unreadable("its context is gone") };
+        if giftcard_ledger::chain::digest(&context) != digest {
+            return Ok(Err("the site and programmes it refers to were changed afterwards".to_string()));
+        }
+        match serde_json::from_str(&context) {
+            Ok(context) => Ok(Ok(context)),
+            Err(error) => unreadable(&format!("its context: {error}")),
+        }
+    }
+
+    fn make(&self, mut context: ContextText) -> Result<Stage, Rerun> {
+        let gone = Rerun::NotReplayable;
+        let rules = match (&self.instead.rules, context.rules.as_deref()) {
+            (Some(rules), _) => rules.clone(),
+            (None, None) => self.vault.base().rules().clone(),
+            (None, Some(pinned)) => match self.component(pinned).map_err(gone)? {
+                Component::Rules(rules) => rules,
+                Component::Condition(_) => return Err(gone(format!("`{pinned}` is no set of rules"))),
+            },
+        };
+        let mut book = Rulebook::new(rules);
+        for programme in &mut context.programmes {
+            let code_name = programme.code_name.to_string();
+            for condition in programme.conditions.iter_mut() {
+                self.prepare(&mut book, &code_name, condition).map_err(gone)?;
+            }
+        }
+        let wrong = |error: DeskError| match self.changes_something() {
+            true => Rerun::NotReplayable(format!("it cannot be decided so: {error}")),
+            false => Rerun::Differs(format!("the record cannot be read: {error}")),
+        };
+        self.terms(&context, &book).map_err(wrong).map(|(site, zone, programmes)| Stage {
+            context,
+            site,
+            zone,
+            programmes,
+            till: Till::new(book),
+        })
+    }
+
+    fn changes_something(&self) -> bool {
+        let Instead { rules, conditions, settings } = &self.instead;
+        rules.is_some() || !conditions.is_empty() || !settings.is_empty()
+    }
+
+    fn terms(&self, context: &ContextText, book: &Rulebook) -> Result<(Site, Zone, Vec<Programme>), DeskError> {
+        let currency = match &context.site.currency {
+            Some(currency) => currency.currency()?,
+            None => Currency::iso("USD").expect("INVARIANT: listed in ISO 4217"),
+        };
+        let (site, zone) = site_facts(&context.site, currency)?;
+        let mut programmes = Vec::with_capacity(context.programmes.len());
+        for input in &context.programmes {
+            let terms = programme_facts(input, &site, &zone, book)?;
+            if self.changes_something() {
+                Till::new(book.clone()).check_programme("", &terms)?;
+            }
+            programmes.push(terms);
+        }
+        Ok((site, zone, programmes))
+    }
+
+    /// Sees to it that the rulebook has what a binding names, and puts others in its place where they are wanted.
+    fn prepare(&self, book: &mut Rulebook, programme: &str, condition: &mut ConditionInput) -> Result<(), String> {
+        let id = id_of(&condition.plugin).to_string();
+        if let Some(other) = self.instead.conditions.iter().find(|other| other.facts().id == id) {
+            book.add_pinned(other.clone());
+            condition.plugin = name(&giftcard_host::pinned(other.facts())).map_err(|error| error.to_string())?;
+        } else {
+            self.add(book, &condition.plugin)?;
+        }
+        let concerns = |other: &&OtherSettings| {
+            other.plugin == id && other.programme.as_deref().is_none_or(|only| only == programme)
+        };
+        if let Some(other) = self.instead.settings.iter().find(concerns) {
+            condition.settings = other.settings.clone();
+        }
+        match &condition.on_failure {
+            OnFailureInput::Previous(previous) => self.add(book, &previous.plugin),
+            OnFailureInput::RefuseCard | OnFailureInput::Ignore => Ok(()),
+        }
+    }
+
+    fn add(&self, book: &mut Rulebook, name: &str) -> Result<(), String> {
+        if book.condition(name).is_some() {
+            return Ok(());
+        }
+        match (self.component(name)?, parts(name)) {
+            (Component::Condition(condition), Some((_, _, true))) => book.add_off(name.to_string(), condition),
+            (Component::Condition(condition), Some(_)) => book.add_pinned(condition),
+            // Of before names meant the very bytes.
+            (Component::Condition(condition), None) => book.add(condition),
+            (Component::Rules(_), _) => return Err(format!("`{name}` is no condition")),
+        }
+        Ok(())
+    }
+
+    fn component(&self, name: &str) -> Result<Component, String> {
+        match parts(name) {
+            Some((id, digest, _)) => self.vault.component(id, digest),
+            None => {
+                let found = self.vault.base().condition(name).cloned().map(Component::Condition);
+                found.ok_or_else(|| format!("`{name}` does not come with the program any more"))
+            }
+        }
+    }
+}
+
+/// The id in the name of a plugin, however it is named.
+pub(super) fn id_of(plugin: &str) -> &str {
+    plugin.split('@').next().unwrap_or(plugin)
+}
+
+impl Desk {
+    /// Stages of what decided, as it decided.
+    pub(super) fn stages(&self) -> &Stages {
+        &self.stages
+    }
+}
