@@ -14,9 +14,10 @@ use wasmtime::component::{Component as Code, InstancePre};
 use crate::cache::CodeCache;
 use crate::contract::{CONTRACT, Fit, World, fit};
 use crate::error::{
-    CallError, CallFailure, CompileError, ContractError, HostError, LinkError, LoadError, ParseError, ReadCause,
-    ReadError, TrialCause, TrialError, Who, clip,
+    CallError, CallFailure, CompileError, ContractError, HostError, LimitsCause, LimitsError, LinkError, LoadError,
+    ParseError, ReadCause, ReadError, TrialCause, TrialError, Who, clip,
 };
+use crate::grant::{COMPONENT_BYTES_CEILING, Grant};
 use crate::limits::Limits;
 use crate::sandbox::{Allocation, CallState, Sandbox, hex};
 use crate::settings::{Setting, described_settings, with_defaults};
@@ -77,6 +78,8 @@ pub struct Facts {
     pub digest: String,
     /// Bytes of the file.
     pub size: usize,
+    /// What it asks for beyond the host's limits, all of which it was granted.
+    pub granted: Grant,
     /// What it imports; types alone ask for nothing.
     pub imports: Vec<String>,
     /// What a merchant can set.
@@ -126,7 +129,8 @@ pub struct Condition(pub(crate) Arc<Loaded<ConditionPre>>);
 pub struct Rules(pub(crate) Arc<Loaded<RulesPre>>);
 
 pub(crate) struct Loaded<P> {
-    pub(crate) host: Host,
+    /// With the limits that this component has.
+    sandbox: Sandbox,
     pub(crate) facts: Arc<Facts>,
     /// For errors: id, version and digest.
     pub(crate) who: String,
@@ -141,7 +145,7 @@ impl<P> Loaded<P> {
     }
 
     pub(crate) fn sandbox(&self) -> &Sandbox {
-        self.host.sandbox()
+        &self.sandbox
     }
 
     /// What crosses where nobody chose settings: rules are not bound to anything yet, so theirs are their defaults.
@@ -205,51 +209,92 @@ impl Host {
         &self.inner.sandbox
     }
 
-    /// Loads a component of either world from a file.
+    /// Loads a component of either world from a file, with nothing granted beyond the host's limits.
     ///
     /// # Errors
     /// [`LoadError`], by stage.
     pub fn load_file(&self, path: &Path) -> Result<Component, LoadError> {
+        let (name, bytes) = self.read_file(path)?;
+        self.load(&name, &bytes)
+    }
+
+    /// The name and the bytes of a component's file, as [`Host::load_file`] takes them.
+    ///
+    /// # Errors
+    /// [`LoadError::Read`]: the file cannot be read, or is larger than any component may be.
+    pub fn read_file(&self, path: &Path) -> Result<(String, Vec<u8>), LoadError> {
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
         let failed = |cause: ReadCause| {
             LoadError::from(ReadError { who: Box::new(Who { name: name.to_string(), ..Who::default() }), cause })
         };
-        let size_max = self.sandbox().limits().component_bytes_max;
+        let ceiling = usize::try_from(COMPONENT_BYTES_CEILING).unwrap_or(usize::MAX);
+        let size_max = self.sandbox().limits().component_bytes_max.max(ceiling);
         let file = File::open(path).map_err(|error| failed(error.into()))?;
         let mut bytes = Vec::new();
         // One byte more than allowed tells too large from just right, whatever the file's metadata says.
         file.take((size_max as u64).saturating_add(1)).read_to_end(&mut bytes).map_err(|error| failed(error.into()))?;
-        self.load(&name, &bytes)
+        if bytes.len() > size_max {
+            return Err(failed(ReadCause::TooLarge { size: bytes.len() as u64, size_max }));
+        }
+        Ok((name.into_owned(), bytes))
     }
 
-    /// Loads a component of either world. `name` stands in errors until the component has said its id.
+    /// Loads a component of either world, with nothing granted beyond the host's limits. `name` stands in errors until
+    /// the component has said its id.
     ///
     /// # Errors
     /// [`LoadError`], by stage.
     pub fn load(&self, name: &str, bytes: &[u8]) -> Result<Component, LoadError> {
-        let mut who = Who { name: name.to_string(), ..Who::default() };
-        let size_max = self.sandbox().limits().component_bytes_max;
+        self.load_granted(name, bytes, &Grant::default())
+    }
+
+    /// What a component asks for beyond this host's limits. Nothing of it is compiled or run.
+    ///
+    /// # Errors
+    /// [`LoadError::Limits`]: the request cannot be read, or is above what can be granted at all.
+    pub fn wanted(&self, name: &str, bytes: &[u8]) -> Result<Grant, LoadError> {
+        let wanted = Grant::wanted_by(bytes).map_err(|problem| LimitsError {
+            who: Box::new(Who { name: name.to_string(), version: None, digest: Some(hex(&Sha256::digest(bytes))) }),
+            cause: LimitsCause::Wrong(problem),
+        })?;
+        Ok(wanted.beyond(self.sandbox().limits()))
+    }
+
+    /// Loads a component of either world that may have what it asks for, if `granted` covers it. It gets what it asks
+    /// for and not what was granted, so what a call may cost depends on its bytes alone.
+    ///
+    /// # Errors
+    /// [`LoadError`], by stage; [`LimitsCause::NotGranted`] where it asks for more.
+    pub fn load_granted(&self, name: &str, bytes: &[u8], granted: &Grant) -> Result<Component, LoadError> {
+        let wanted = self.wanted(name, bytes)?;
+        let digest = hex(&Sha256::digest(bytes));
+        let who = Who { name: name.to_string(), version: None, digest: Some(digest.clone()) };
+        if !granted.covers(&wanted) {
+            let (wanted, granted) = (Box::new(wanted), Box::new(granted.beyond(self.sandbox().limits())));
+            return Err(LimitsError { who: who.boxed(), cause: LimitsCause::NotGranted { wanted, granted } }.into());
+        }
+        let sandbox = self.sandbox().with_limits(wanted.raise(self.sandbox().limits()));
+        let size_max = sandbox.limits().component_bytes_max;
         if bytes.len() > size_max {
             let cause = ReadCause::TooLarge { size: bytes.len() as u64, size_max };
             return Err(ReadError { who: who.boxed(), cause }.into());
         }
-        let digest = hex(&Sha256::digest(bytes));
-        who.digest = Some(digest.clone());
-        let code = self.code(&who, &digest, bytes)?;
+        let code = self.code(&who, &digest, bytes, sandbox.limits())?;
         let imports =
             code.component_type().imports(self.sandbox().engine()).map(|(name, _)| name.to_string()).collect();
         let linked = self.link(&who, &code)?;
         // Both worlds have been told apart by their types; what links as a condition is one.
         let condition = ConditionPre::new(linked.clone()).ok();
         let world = if condition.is_some() { World::ConditionPlugin } else { World::GiftCard };
-        let (facts, needs, plugin) = self.try_out(who, &linked, world, digest, bytes.len(), imports)?;
-        let (host, who) = (self.clone(), facts.who().to_string());
+        let seen = Seen { world, digest, size: bytes.len(), granted: wanted, imports };
+        let (facts, needs, plugin) = try_out(&sandbox, who, &linked, seen)?;
+        let who = facts.who().to_string();
         if let Some(pre) = condition {
-            return Ok(Component::Condition(Condition(Arc::new(Loaded { host, facts, who, needs, pre, plugin }))));
+            return Ok(Component::Condition(Condition(Arc::new(Loaded { sandbox, facts, who, needs, pre, plugin }))));
         }
         let pre = RulesPre::new(linked)
             .map_err(|error| LinkError { who: Box::new(facts.who()), cause: clip(&format!("{error:#}")) })?;
-        Ok(Component::Rules(Rules(Arc::new(Loaded { host, facts, who, needs, pre, plugin }))))
+        Ok(Component::Rules(Rules(Arc::new(Loaded { sandbox, facts, who, needs, pre, plugin }))))
     }
 
     /// Loads a component that must fit the `condition-plugin` world.
@@ -275,7 +320,7 @@ impl Host {
     }
 
     /// Compiled code: from the cache, or parsed, compared with the contract, compiled and kept there.
-    fn code(&self, who: &Who, digest: &str, bytes: &[u8]) -> Result<Code, LoadError> {
+    fn code(&self, who: &Who, digest: &str, bytes: &[u8], limits: &Limits) -> Result<Code, LoadError> {
         let engine = self.sandbox().engine();
         // INVARIANT: only what fitted the contract gets into the cache.
         if let Some(code) = self.inner.cache.as_ref().and_then(|cache| cache.get(digest, self.engine_id()))
@@ -292,8 +337,7 @@ impl Host {
                 return Err(ContractError { who: who.boxed(), world, differences }.into());
             }
         }
-        crate::complexity::check(bytes, self.sandbox().limits())
-            .map_err(|cause| CompileError { who: who.boxed(), cause })?;
+        crate::complexity::check(bytes, limits).map_err(|cause| CompileError { who: who.boxed(), cause })?;
         let code = Code::new(engine, bytes)
             .map_err(|error| CompileError { who: who.boxed(), cause: clip(&format!("{error:#}")) })?;
         if let (Some(cache), Ok(serialized)) = (&self.inner.cache, code.serialize()) {
@@ -308,78 +352,85 @@ impl Host {
             .and_then(|linker| linker.instantiate_pre(code))
             .map_err(|error| LinkError { who: who.boxed(), cause: clip(&format!("{error:#}")) }.into())
     }
+}
 
-    /// The first calls, with every limit on.
-    #[allow(clippy::type_complexity, reason = "three results of one stage")]
-    fn try_out(
-        &self,
-        mut who: Who,
-        linked: &InstancePre<CallState>,
-        world: World,
-        digest: String,
-        size: usize,
-        imports: Vec<String>,
-    ) -> Result<(Arc<Facts>, Needs, (InstancePre<CallState>, GuestIndices)), LoadError> {
-        let indices = GuestIndices::new(linked)
-            .map_err(|error| LinkError { who: who.boxed(), cause: clip(&format!("{error:#}")) })?;
-        let describe = || v0_1::describe(self.sandbox(), linked, &indices);
-        let failed = |who: &Who, cause: TrialCause| LoadError::from(TrialError { who: who.boxed(), cause });
-        let first = describe().map_err(|failure| failed(&who, failure.into()))?;
-        let second = describe().map_err(|failure| failed(&who, failure.into()))?;
-        if format!("{:?}", first.description) != format!("{:?}", second.description) {
-            return Err(failed(&who, TrialCause::NotDeterministic("what they answer")));
-        }
-        if first.fuel != second.fuel {
-            return Err(failed(&who, TrialCause::NotDeterministic("the fuel they use")));
-        }
-        let description = first.description;
-        let wrong = |who: &Who, problem: String| failed(who, TrialCause::Description(problem));
-        if !is_code(&description.id) {
-            return Err(wrong(&who, format!("the id `{}` is not kebab-case", clip(&description.id))));
-        }
-        who.name.clone_from(&description.id);
-        if description.version.len() > VERSION_BYTES_MAX {
-            return Err(wrong(&who, format!("the version has more than {VERSION_BYTES_MAX} bytes")));
-        }
-        if let Err(error) = semver::Version::parse(&description.version) {
-            let version = clip(&description.version);
-            return Err(wrong(&who, format!("the version `{version}` is no semantic version: {error}")));
-        }
-        who.version = Some(description.version.clone());
-        let needs = Needs::of(&description.needs).map_err(|unknown| {
-            let known = Needs::NAMES.join(", ");
-            wrong(&who, format!("it needs `{}`, which this host does not know; known are {known}", clip(unknown)))
-        })?;
-        if world == World::GiftCard && description.shares_limits {
-            return Err(wrong(&who, "`shares-limits` is only for conditions".into()));
-        }
-        let mut codes = BTreeSet::new();
-        for code in &description.reject_codes {
-            if !is_code(&code.code) || !codes.insert(&code.code) {
-                return Err(wrong(
-                    &who,
-                    format!("the reject code `{}` is not kebab-case or stands twice", clip(&code.code)),
-                ));
-            }
-        }
-        let settings = described_settings(&description.settings).map_err(|problem| wrong(&who, problem))?;
-        let facts = Facts {
-            id: description.id,
-            version: description.version,
-            contract: CONTRACT.to_string(),
-            world,
-            title: description.title,
-            summary: description.summary,
-            digest,
-            size,
-            imports,
-            settings,
-            reject_codes: description.reject_codes.into_iter().map(|code| (code.code, code.message)).collect(),
-            needs: description.needs,
-            shares_limits: description.shares_limits,
-        };
-        Ok((Arc::new(facts), needs, (linked.clone(), indices)))
+/// What is known of a component before it is asked anything.
+struct Seen {
+    world: World,
+    digest: String,
+    size: usize,
+    granted: Grant,
+    imports: Vec<String>,
+}
+
+/// The first calls, with every limit on.
+#[allow(clippy::type_complexity, reason = "three results of one stage")]
+fn try_out(
+    sandbox: &Sandbox,
+    mut who: Who,
+    linked: &InstancePre<CallState>,
+    seen: Seen,
+) -> Result<(Arc<Facts>, Needs, (InstancePre<CallState>, GuestIndices)), LoadError> {
+    let indices = GuestIndices::new(linked)
+        .map_err(|error| LinkError { who: who.boxed(), cause: clip(&format!("{error:#}")) })?;
+    let describe = || v0_1::describe(sandbox, linked, &indices);
+    let failed = |who: &Who, cause: TrialCause| LoadError::from(TrialError { who: who.boxed(), cause });
+    let first = describe().map_err(|failure| failed(&who, failure.into()))?;
+    let second = describe().map_err(|failure| failed(&who, failure.into()))?;
+    if format!("{:?}", first.description) != format!("{:?}", second.description) {
+        return Err(failed(&who, TrialCause::NotDeterministic("what they answer")));
     }
+    if first.fuel != second.fuel {
+        return Err(failed(&who, TrialCause::NotDeterministic("the fuel they use")));
+    }
+    let description = first.description;
+    let wrong = |who: &Who, problem: String| failed(who, TrialCause::Description(problem));
+    if !is_code(&description.id) {
+        return Err(wrong(&who, format!("the id `{}` is not kebab-case", clip(&description.id))));
+    }
+    who.name.clone_from(&description.id);
+    if description.version.len() > VERSION_BYTES_MAX {
+        return Err(wrong(&who, format!("the version has more than {VERSION_BYTES_MAX} bytes")));
+    }
+    if let Err(error) = semver::Version::parse(&description.version) {
+        let version = clip(&description.version);
+        return Err(wrong(&who, format!("the version `{version}` is no semantic version: {error}")));
+    }
+    who.version = Some(description.version.clone());
+    let needs = Needs::of(&description.needs).map_err(|unknown| {
+        let known = Needs::NAMES.join(", ");
+        wrong(&who, format!("it needs `{}`, which this host does not know; known are {known}", clip(unknown)))
+    })?;
+    if seen.world == World::GiftCard && description.shares_limits {
+        return Err(wrong(&who, "`shares-limits` is only for conditions".into()));
+    }
+    let mut codes = BTreeSet::new();
+    for code in &description.reject_codes {
+        if !is_code(&code.code) || !codes.insert(&code.code) {
+            return Err(wrong(
+                &who,
+                format!("the reject code `{}` is not kebab-case or stands twice", clip(&code.code)),
+            ));
+        }
+    }
+    let settings = described_settings(&description.settings).map_err(|problem| wrong(&who, problem))?;
+    let facts = Facts {
+        id: description.id,
+        version: description.version,
+        contract: CONTRACT.to_string(),
+        world: seen.world,
+        title: description.title,
+        summary: description.summary,
+        digest: seen.digest,
+        size: seen.size,
+        granted: seen.granted,
+        imports: seen.imports,
+        settings,
+        reject_codes: description.reject_codes.into_iter().map(|code| (code.code, code.message)).collect(),
+        needs: description.needs,
+        shares_limits: description.shares_limits,
+    };
+    Ok((Arc::new(facts), needs, (linked.clone(), indices)))
 }
 
 fn other_world(facts: &Facts, wanted: World) -> LoadError {

@@ -7,6 +7,8 @@ use std::io;
 use giftcard_engine::check::Broken;
 use thiserror::Error;
 
+use crate::grant::Grant;
+
 /// Which component.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Who {
@@ -43,6 +45,9 @@ pub enum LoadError {
     /// Reading the file.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// Comparing what it asks for with what was granted.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
     /// Parsing the bytes.
     #[error(transparent)]
     Parse(#[from] ParseError),
@@ -61,11 +66,12 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// Stable name of the stage: read, parse, contract, compile, link or trial.
+    /// Stable name of the stage: read, limits, parse, contract, compile, link or trial.
     #[must_use]
     pub fn stage(&self) -> &'static str {
         match self {
             Self::Read(_) => "read",
+            Self::Limits(_) => "limits",
             Self::Parse(_) => "parse",
             Self::Contract(_) => "contract",
             Self::Compile(_) => "compile",
@@ -79,6 +85,7 @@ impl LoadError {
     pub fn who(&self) -> &Who {
         match self {
             Self::Read(error) => &error.who,
+            Self::Limits(error) => &error.who,
             Self::Parse(error) => &error.who,
             Self::Contract(error) => &error.who,
             Self::Compile(error) => &error.who,
@@ -111,6 +118,34 @@ pub enum ReadCause {
         size: u64,
         /// Bytes allowed.
         size_max: usize,
+    },
+}
+
+/// The component asks for limits that it was not granted, or that nobody can grant.
+#[derive(Debug, Error)]
+#[error("{who} {cause}")]
+pub struct LimitsError {
+    /// The component.
+    pub who: Box<Who>,
+    /// Why.
+    pub cause: LimitsCause,
+}
+
+/// Why a component does not get the limits that it asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LimitsCause {
+    /// Its request cannot be read, or is above what can be granted at all.
+    #[error("cannot be granted what it asks for: {0}")]
+    Wrong(String),
+    /// Whoever wants to run it has to grant it more.
+    #[error(
+        "asks for more than it was granted: it asks for {wanted}; granted is {granted}. It runs once that is granted to it"
+    )]
+    NotGranted {
+        /// What it asks for beyond the host's limits.
+        wanted: Box<Grant>,
+        /// What was granted.
+        granted: Box<Grant>,
     },
 }
 

@@ -32,6 +32,9 @@
 //! Loading compiles. What compiling costs is bounded by [`Limits`] on bytes and functions, not by a deadline: a service that
 //! takes components from strangers compiles them in a process of its own, with the system's limits on it.
 //!
+//! A component that needs more than [`Limits`] says so in its own bytes, and runs only for whoever grants it that:
+//! [`Host::wanted`] tells what it asks for, [`Host::load_granted`] loads it with a [`Grant`].
+//!
 //! To swap a rule, make another rulebook and put it in the place of the first, behind an `Arc`: every request finishes
 //! with the one it started with.
 
@@ -40,6 +43,7 @@ mod complexity;
 mod component;
 mod contract;
 mod error;
+mod grant;
 mod limits;
 mod rulebook;
 mod sandbox;
@@ -49,10 +53,14 @@ mod v0_1;
 pub use component::{Component, Condition, Facts, Host, HostConfig, Rules};
 pub use contract::{CONTRACT, World};
 pub use error::{
-    CallError, CallFailure, CompileError, ContractError, HostError, LinkError, LoadError, ParseError, ReadCause,
-    ReadError, TrialCause, TrialError, Who,
+    CallError, CallFailure, CompileError, ContractError, HostError, LimitsCause, LimitsError, LinkError, LoadError,
+    ParseError, ReadCause, ReadError, TrialCause, TrialError, Who,
 };
 pub use giftcard_engine as engine;
+pub use grant::{
+    COMPONENT_BYTES_CEILING, DEADLINE_MS_CEILING, FUEL_CEILING, FUNCTION_BYTES_CEILING, FUNCTION_LOCALS_CEILING,
+    FUNCTIONS_CEILING, Grant, LIMITS_SECTION, MEMORY_BYTES_CEILING, TABLE_ELEMENTS_CEILING,
+};
 pub use limits::{
     ANSWER_BYTES_MAX, COMPONENT_BYTES_MAX, DEADLINE, EPOCH_TICK, FUEL_MAX, FUNCTION_BYTES_MAX, FUNCTION_LOCALS_MAX,
     FUNCTIONS_MAX, LOG_BYTES_MAX, LOG_LINES_MAX, Limits, MEMORY_BYTES_MAX, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX,

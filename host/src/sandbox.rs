@@ -16,6 +16,7 @@ use wasmtime::{
 };
 
 use crate::error::{CallFailure, HostError, clip};
+use crate::grant::{MEMORY_BYTES_CEILING, TABLE_ELEMENTS_CEILING};
 use crate::limits::{EPOCH_TICK, Limits};
 
 /// How instances get their memory.
@@ -45,10 +46,15 @@ pub(crate) struct Failed {
     pub(crate) spent: Spent,
 }
 
-/// The engine and its limits.
+/// The engine, and the limits of a component: those of the host, or raised. Cheap to clone; all share the engine.
+#[derive(Clone)]
 pub(crate) struct Sandbox {
-    engine: Engine,
+    shared: Arc<Shared>,
     limits: Limits,
+}
+
+struct Shared {
+    engine: Engine,
     permits: Permits,
     allocation: Allocation,
     engine_id: Arc<str>,
@@ -61,11 +67,17 @@ impl Sandbox {
         let (engine, allocation) = allocate(&limits, calls_max, pooling)?;
         let engine_id = Arc::from(engine_id(&engine));
         let ticker = Ticker::start(&engine)?;
-        Ok(Self { engine, limits, permits: Permits::new(calls_max), allocation, engine_id, _ticker: ticker })
+        let permits = Permits::new(calls_max);
+        Ok(Self { shared: Arc::new(Shared { engine, permits, allocation, engine_id, _ticker: ticker }), limits })
+    }
+
+    /// The same engine with other limits. INVARIANT: none is above its ceiling, which is what the pool is made for.
+    pub(crate) fn with_limits(&self, limits: Limits) -> Self {
+        Self { shared: Arc::clone(&self.shared), limits }
     }
 
     pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
+        &self.shared.engine
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -73,18 +85,18 @@ impl Sandbox {
     }
 
     pub(crate) fn allocation(&self) -> &Allocation {
-        &self.allocation
+        &self.shared.allocation
     }
 
     /// Names everything that fuel and results depend on beside the component and its input: wasmtime's version and
     /// settings, and what an instruction costs.
     pub(crate) fn engine_id(&self) -> &str {
-        &self.engine_id
+        &self.shared.engine_id
     }
 
     /// The same, shared.
     pub(crate) fn engine_id_shared(&self) -> Arc<str> {
-        Arc::clone(&self.engine_id)
+        Arc::clone(&self.shared.engine_id)
     }
 
     /// One call in a fresh instance, thrown away afterwards. INVARIANT: whatever the component does, this returns
@@ -94,9 +106,9 @@ impl Sandbox {
         component: &InstancePre<CallState>,
         run: impl FnOnce(&mut Store<CallState>, &Instance) -> wasmtime::Result<T>,
     ) -> Result<(T, Spent), Failed> {
-        let permit = self.permits.take(&self.limits);
+        let permit = self.shared.permits.take(&self.limits);
         let _permit = permit.map_err(|failure| Failed { failure, spent: Spent::default() })?;
-        let mut store = Store::new(&self.engine, CallState::new(&self.limits));
+        let mut store = Store::new(&self.shared.engine, CallState::new(&self.limits));
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(self.limits.answer_bytes_max);
         store.set_epoch_deadline(self.deadline_ticks());
@@ -254,13 +266,18 @@ fn pool(limits: &Limits, calls_max: u32, keep_resident: bool) -> PoolingAllocati
         // The limiter holds for all of them together; how they are spread over modules is the component's affair.
         .max_memories_per_module(MEMORIES_PER_CALL)
         .max_tables_per_module(TABLES_PER_CALL)
-        .table_elements(limits.table_elements_max)
-        .max_memory_size(limits.memory_bytes_max)
+        // A slot is address space: as large as any component may be granted, whatever most may have.
+        .table_elements(limits.table_elements_max.max(ceiling(TABLE_ELEMENTS_CEILING)))
+        .max_memory_size(limits.memory_bytes_max.max(ceiling(MEMORY_BYTES_CEILING)))
         .max_unused_warm_slots(calls_max);
     if keep_resident {
         pool.linear_memory_keep_resident(2 << 20).table_keep_resident(64 << 10).pagemap_scan(Enabled::Yes);
     }
     pool
+}
+
+fn ceiling(most: u64) -> usize {
+    usize::try_from(most).unwrap_or(usize::MAX)
 }
 
 fn engine_id(engine: &Engine) -> String {

@@ -70,6 +70,7 @@ impl OnePlugin {
             summary: String::new(),
             digest: String::new(),
             size: 0,
+            granted: giftcard_host::Grant::default(),
             imports: Vec::new(),
             settings: kinds.map(setting).to_vec(),
             reject_codes: Vec::new(),
