@@ -129,6 +129,7 @@ pub struct Condition(pub(crate) Arc<Loaded<ConditionPre>>);
 pub struct Rules(pub(crate) Arc<Loaded<RulesPre>>);
 
 pub(crate) struct Loaded<P> {
+    pub(crate) host: Host,
     /// With the limits that this component has.
     sandbox: Sandbox,
     pub(crate) facts: Arc<Facts>,
@@ -288,13 +289,14 @@ impl Host {
         let world = if condition.is_some() { World::ConditionPlugin } else { World::GiftCard };
         let seen = Seen { world, digest, size: bytes.len(), granted: wanted, imports };
         let (facts, needs, plugin) = try_out(&sandbox, who, &linked, seen)?;
-        let who = facts.who().to_string();
+        let (host, who) = (self.clone(), facts.who().to_string());
         if let Some(pre) = condition {
-            return Ok(Component::Condition(Condition(Arc::new(Loaded { sandbox, facts, who, needs, pre, plugin }))));
+            let loaded = Loaded { host, sandbox, facts, who, needs, pre, plugin };
+            return Ok(Component::Condition(Condition(Arc::new(loaded))));
         }
         let pre = RulesPre::new(linked)
             .map_err(|error| LinkError { who: Box::new(facts.who()), cause: clip(&format!("{error:#}")) })?;
-        Ok(Component::Rules(Rules(Arc::new(Loaded { sandbox, facts, who, needs, pre, plugin }))))
+        Ok(Component::Rules(Rules(Arc::new(Loaded { host, sandbox, facts, who, needs, pre, plugin }))))
     }
 
     /// Loads a component that must fit the `condition-plugin` world.

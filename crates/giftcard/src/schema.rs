@@ -11,7 +11,7 @@ use crate::input::{
 };
 use crate::output::{
     AccountEntryOutput, AccountOutput, BackupOutput, BalanceOutput, BreakageReport, CardDetailsOutput, CustomerOutput,
-    DeliveredOutput, ErasedOutput, ImportOutput, InitOutput, IssuedOutput, KeysOutput, LiabilityReport, PageOutput,
+    DeliveredOutput, ErasedOutput, ImportOutput, InitOutput, InstalledOutput, IssuedOutput, KeysOutput, LiabilityReport, PageOutput,
     PayAnswer, PoolChangeOutput, PoolOutput, ProgrammeOutput, QuoteAnswer, RefundAnswer, RestoreOutput, RevealedOutput,
     SealedOutput, SiteOutput, StockReport, TransferredOutput, TurnoverReport,
 };
@@ -65,6 +65,8 @@ documents! {
     Programme "programme" input ProgrammeDocument, "What `giftcard programme set` reads.";
     ProgrammeOutput "programme-output" output ProgrammeOutput,
         "What `giftcard programme set`, `show` and `list` print with `--json`.";
+    InstalledPlugin "installed-plugin" output InstalledOutput,
+        "What `giftcard plugin install`, `show`, `activate` and so on print with `--json`.";
     Pool "pool" input PoolDocument, "A pool of codes.";
     PoolOutput "pool-output" output PoolOutput, "What `giftcard pool create`, `show` and `list` print with `--json`.";
     PoolChangeOutput "pool-change-output" output PoolChangeOutput,

@@ -8,6 +8,7 @@ mod file;
 mod keys;
 mod random;
 mod seal;
+mod signer;
 
 use std::fmt;
 
@@ -22,6 +23,7 @@ pub use file::{KeyFileFlaw, KeyFileProblem};
 pub use keys::{KEYS_MAX, KeyProblem};
 pub use random::{NoRandomness, SystemRandom};
 pub use seal::UnsealProblem;
+pub use signer::PluginSigner;
 
 use keys::{Key, Keyring};
 

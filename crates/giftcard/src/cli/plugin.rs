@@ -1,6 +1,7 @@
 //! `giftcard plugin`: what is loaded, what a file is, and what authors do. Must not know how a component is loaded.
 
 pub(super) mod author;
+mod installed;
 
 use std::path::{Path, PathBuf};
 
@@ -25,9 +26,14 @@ pub(crate) enum Command {
     Test(author::TestArguments),
     /// Make a fixture of the last decision for an order of the ledger, without what tells who ordered
     Fixture(author::FixtureArguments),
-    /// List the rules and conditions that are loaded
+    #[command(flatten)]
+    Installed(installed::Command),
+    /// List the rules and conditions that are loaded, and those that are installed in the ledger, if there is one
     List {
-        /// Print one line of JSON for each
+        /// Only those that are installed at this site
+        #[arg(long)]
+        site: Option<String>,
+        /// Print one line of JSON for each; with `--site`, of those that are installed
         #[arg(long)]
         json: bool,
     },
@@ -54,7 +60,8 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn json(&self) -> bool {
         match self {
-            Self::List { json } | Self::Inspect { json, .. } | Self::Check { json, .. } => *json,
+            Self::Installed(command) => command.json(),
+            Self::List { json, .. } | Self::Inspect { json, .. } | Self::Check { json, .. } => *json,
             Self::Build(arguments) => arguments.json,
             Self::Run(arguments) => arguments.json,
             Self::New(_) | Self::Test(_) | Self::Fixture(_) => false,
@@ -75,7 +82,28 @@ pub(crate) fn run(
         Command::Run(arguments) => author::run(&arguments, load()?, terminal),
         Command::Test(arguments) => author::test(&arguments, load()?, terminal),
         Command::Fixture(arguments) => author::fixture(&arguments, &open()?, terminal),
-        Command::List { json } => list(&load()?.1, json, terminal),
+        Command::Installed(command) => installed::run(&command, open, terminal),
+        Command::List { site: Some(site), json } => {
+            let plugins = open()?.plugins(&site)?;
+            match json {
+                true => plugins.iter().try_for_each(|plugin| terminal.json(plugin))?,
+                false => terminal.line(&installed::listed(&plugins, terminal.is_terminal()))?,
+            }
+            Ok(terminal::DONE)
+        }
+        Command::List { site: None, json } => {
+            list(&load()?.1, json, terminal)?;
+            // Without a ledger there is nothing more to tell.
+            let installed = if json { None } else { open().ok() };
+            for site in installed.iter().flat_map(|desk| desk.sites().unwrap_or_default()) {
+                let plugins = installed.as_ref().map(|desk| desk.plugins(&site.site.id)).transpose()?.unwrap_or_default();
+                if !plugins.is_empty() {
+                    terminal.line(&format!("\nInstalled at site {}:", plain(&site.site.id)))?;
+                    terminal.line(&installed::listed(&plugins, terminal.is_terminal()))?;
+                }
+            }
+            Ok(terminal::DONE)
+        }
         Command::Inspect { component, json } => {
             let (host, shelf) = load()?;
             let found = match component.to_str().and_then(|id| shelf.entry(id)).filter(|_| !component.is_file()) {

@@ -209,6 +209,14 @@ fn switch(desk: &Desk, named: &Named, on: bool, terminal: &mut Terminal) -> Resu
     terminal.answer(&programme, named.json, |_| show(&programme))
 }
 
+/// Shows a programme that was changed, and what should be known about it.
+pub(crate) fn answer(programme: &ProgrammeOutput, json: bool, terminal: &mut Terminal) -> Result<u8, Failure> {
+    for warning in &programme.warnings {
+        terminal.note(warning)?;
+    }
+    terminal.answer(programme, json, |_| show(programme))
+}
+
 fn set(desk: &Desk, options: &Set, terminal: &mut Terminal) -> Result<u8, Failure> {
     let site = &options.site.site;
     let kept = match (&options.file, &options.code_name) {
@@ -233,10 +241,7 @@ fn set(desk: &Desk, options: &Set, terminal: &mut Terminal) -> Result<u8, Failur
     edited.set("conditions", conditions(&options.condition)?);
     edited.set("to_credit", options.to_credit);
     let programme = desk.set_programme(site, &edited.read()?)?;
-    for warning in &programme.warnings {
-        terminal.note(warning)?;
-    }
-    terminal.answer(&programme, options.json, |_| show(&programme))
+    answer(&programme, options.json, terminal)
 }
 
 impl Values {

@@ -71,6 +71,15 @@ pub(crate) struct Set {
     /// The most that may be on one card, in the main currency
     #[arg(long, value_name = "AMOUNT")]
     card_value_max: Option<String>,
+    /// A public key whose signatures of plugins count, in place of those that did; may be given several times
+    #[arg(long, value_name = "KEY")]
+    trusted_key: Vec<String>,
+    /// Whether plugins have to be signed with a trusted key
+    #[arg(long, value_name = "true|false")]
+    require_signature: Option<bool>,
+    /// Whether a second person has to approve of another version that is to decide
+    #[arg(long, value_name = "true|false")]
+    require_approval: Option<bool>,
     /// Print the site as JSON
     #[arg(long)]
     json: bool,
@@ -128,8 +137,27 @@ fn set(desk: &Desk, options: &Set, terminal: &mut Terminal) -> Result<u8, Failur
     edited.set("card_value_max", options.card_value_max.as_deref());
     let rates = rates(edited.get("rates"), options)?;
     edited.set("rates", rates);
+    let policy = plugin_policy(edited.get("plugins"), options);
+    edited.set("plugins", policy);
     let site = desk.set_site(&edited.read()?)?;
     terminal.answer(&site, options.json, |_| show(&site))
+}
+
+/// What is demanded of plugins with what the options change; `None` where they change nothing.
+fn plugin_policy(kept: Option<&Value>, options: &Set) -> Option<Value> {
+    let mut policy = kept.cloned().unwrap_or_else(|| json!({}));
+    let before = policy.clone();
+    if !options.trusted_key.is_empty() {
+        policy["trusted_keys"] = json!(options.trusted_key);
+    }
+    for (field, value) in
+        [("require_signature", options.require_signature), ("require_approval", options.require_approval)]
+    {
+        if let Some(value) = value {
+            policy[field] = value.into();
+        }
+    }
+    (policy != before).then_some(policy)
 }
 
 /// The rates with what the options change; `None` where they change none.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use giftcard_engine::moment::{InstantMs, format_instant};
 use giftcard_engine::programme::OnFailure;
-use giftcard_host::{Component, World};
+use giftcard_host::{Component, LoadError, World};
 use giftcard_ledger::Refused;
 use giftcard_ledger::chain::digest_bytes;
 use giftcard_ledger::model::{Record, RecordKey, RecordKind};
@@ -19,6 +19,7 @@ use giftcard_ledger::plan::read_record;
 
 use self::document::{Canary, Change, PluginDocument, Proposal, Signed, Version};
 use super::configuration::{KeptProgramme, name};
+use super::decision::unhex;
 use super::setup::{Planned, put};
 use super::{Desk, DeskError};
 use crate::Till;
@@ -26,8 +27,7 @@ use crate::input::{ConditionInput, InputErrorKind, PluginPolicy, SiteDocument, p
 use crate::json::excerpt;
 use crate::output::{InstalledOutput, InstalledVersionOutput, PluginEventOutput, ProgrammeOutput, ProposalOutput};
 
-pub(crate) use self::document::WHOLE;
-pub(crate) use self::signature::message;
+use self::document::WHOLE;
 pub(crate) use self::site::parts;
 pub(super) use self::site::{Share, SitePlugins};
 pub(super) use self::vault::Vault;
@@ -57,24 +57,81 @@ pub struct PluginSignature {
     pub signature: String,
 }
 
+/// A component that is installed.
+#[derive(Clone, Debug)]
+pub struct Installing<'a> {
+    /// What it is called until it has said its id.
+    pub file: &'a str,
+    /// Who vouches for it.
+    pub signature: Option<PluginSignature>,
+    /// Whether it gets what it asks for beyond the standard limits. Without, such a component is refused.
+    pub grant: bool,
+    /// Who does it, for the records.
+    pub actor: Option<&'a str>,
+    /// Now.
+    pub now: InstantMs,
+}
+
+impl PluginSignature {
+    /// A signature by `signer` of a component, by its bytes.
+    #[must_use]
+    pub fn by(signer: &crate::secrets::PluginSigner, component: &[u8]) -> Self {
+        let digest = component_digest(component);
+        let signature = signer.sign(&signature::message(&digest));
+        Self { key: super::pay::hex(&signer.public_key()), signature: super::pay::hex(&signature) }
+    }
+
+    /// As a file beside the component has it: `ed25519`, the public key and the signature, apart by spaces.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        format!("ed25519 {} {}\n", self.key, self.signature)
+    }
+
+    /// Reads what [`Self::to_text`] wrote.
+    ///
+    /// # Errors
+    /// What is wrong with it and what would be right.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let right = "one line is right: `ed25519`, 64 hexadecimal digits of a public key, 128 of a signature";
+        match text.split_whitespace().collect::<Vec<_>>()[..] {
+            ["ed25519", key, signature] if unhex::<32>(key).is_some() && unhex::<64>(signature).is_some() => {
+                Ok(Self { key: key.to_string(), signature: signature.to_string() })
+            }
+            ["ed25519", ..] => Err(format!("the signature is cut off or damaged; {right}")),
+            _ => Err(format!("is no signature; {right}")),
+        }
+    }
+}
+
+/// SHA-256 of a component's bytes, in hexadecimal: what it is called by.
+#[must_use]
+pub fn component_digest(bytes: &[u8]) -> String {
+    super::pay::hex(&digest_bytes(bytes))
+}
+
 impl Desk {
     /// Installs a component at a site. It decides nothing until it is activated.
     ///
     /// # Errors
-    /// [`DeskError::Refused`] with `plugin-not-loaded` where it is none, `same-version-twice` where another component of
+    /// [`DeskError::Refused`] with `plugin-not-loaded` where it is none, `limits-not-granted`, `same-version-twice` where another component of
     /// that id and version is installed, `signature-wrong`, `signature-missing`; [`DeskError::Input`] for a site that is
     /// not there.
     pub fn install_plugin(
         &self,
         site: &str,
-        file: &str,
         bytes: &[u8],
-        signature: Option<&PluginSignature>,
-        (actor, now): (Option<&str>, InstantMs),
+        installing: &Installing<'_>,
     ) -> Result<InstalledOutput, DeskError> {
         let (document, _) = self.site_document(site)?;
-        let loaded = self.vault().host().load(file, bytes);
-        let component = loaded.map_err(|error| Refused::mistake("plugin-not-loaded", error.to_string()))?;
+        let (host, file) = (self.vault().host(), installing.file);
+        let not_loaded = |error: LoadError| Refused::mistake("plugin-not-loaded", error.to_string());
+        let wanted = host.wanted(file, bytes).map_err(not_loaded)?;
+        if !wanted.is_nothing() && !installing.grant {
+            let message =
+                format!("`{}` asks for more than the standard limits: {wanted}; grant it with `--grant`", excerpt(file));
+            return Err(Refused::mistake("limits-not-granted", message).into());
+        }
+        let component = host.load_granted(file, bytes, &wanted).map_err(not_loaded)?;
         let facts = component.facts();
         let version = Version {
             digest: facts.digest.clone(),
@@ -82,14 +139,15 @@ impl Desk {
             rules: facts.world == World::GiftCard,
             title: facts.title.clone(),
             size: facts.size,
-            signed: signature.map(|given| Signed {
+            granted: (!wanted.is_nothing()).then(|| wanted.to_string()),
+            signed: installing.signature.as_ref().map(|given| Signed {
                 key: given.key.to_ascii_lowercase(),
                 signature: given.signature.to_ascii_lowercase(),
             }),
             removed: false,
         };
         check_signature(&version, &document.plugins)?;
-        let changing = Changing { site, id: &facts.id, actor, now };
+        let changing = Changing { site, id: &facts.id, actor: installing.actor, now: installing.now };
         // Before anything names it.
         self.store().keep_component(digest_bytes(bytes), bytes)?;
         let output = self.change_plugin(&changing, true, |document| {
@@ -568,6 +626,7 @@ impl Desk {
             title: version.title.clone(),
             size: version.size,
             active: document.active.as_deref() == Some(&*version.digest),
+            granted: version.granted.clone(),
             signed_by: version.signed.as_ref().map(|signed| signed.key.clone()),
         };
         let of_base = || self.vault().base().condition(id).map(|condition| condition.facts().version.clone());

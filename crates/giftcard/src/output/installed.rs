@@ -54,6 +54,9 @@ pub struct InstalledVersionOutput {
     pub size: usize,
     /// Whether it decides.
     pub active: bool,
+    /// What it was granted beyond the standard limits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub granted: Option<String>,
     /// The public key of who signed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed_by: Option<String>,

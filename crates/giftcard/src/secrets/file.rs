@@ -65,6 +65,9 @@ pub enum KeyFileFlaw {
     /// A new file would take the place of one that is there.
     #[error("is already there and would be overwritten; without its keys no card of its database can be found")]
     Exists,
+    /// A new key would take the place of a file that is there.
+    #[error("is there already; choose another name")]
+    ThereAlready,
     /// It is no JSON.
     #[error("is not JSON from line {line}, column {column} on")]
     NotJson {
@@ -235,10 +238,7 @@ impl Secrets {
 
 fn read(path: &Path) -> Result<Secrets, KeyFileFlaw> {
     let text = read_text(path)?;
-    let Format { format } = parse(&text)?;
-    if format != FORMAT {
-        return Err(KeyFileFlaw::Format { format });
-    }
+    check_format(&text)?;
     let content: Content<'_> = parse(&text)?;
     let peppers = versions("peppers", &content.peppers)?;
     let sealing = versions("sealing", &content.sealing)?;
@@ -263,7 +263,15 @@ fn read(path: &Path) -> Result<Secrets, KeyFileFlaw> {
 }
 
 /// The text of a file that is plain, short enough, and for its owner only.
-fn read_text(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileFlaw> {
+/// Whether a file has the format that is read.
+pub(super) fn check_format(text: &[u8]) -> Result<(), KeyFileFlaw> {
+    match parse(text)? {
+        Format { format: FORMAT } => Ok(()),
+        Format { format } => Err(KeyFileFlaw::Format { format }),
+    }
+}
+
+pub(super) fn read_text(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileFlaw> {
     // Looked at before it is opened too, since opening a pipe waits for its other end.
     let is_plain = |metadata: &fs::Metadata| metadata.is_file() && metadata.len() <= FILE_MAX;
     if !is_plain(&fs::metadata(path).map_err(KeyFileFlaw::Unreadable)?) {
@@ -298,7 +306,7 @@ fn check_mode(_: &Path, _: &fs::Metadata) -> Result<(), KeyFileFlaw> {
 }
 
 /// Parses JSON. What the parser says is not passed on: it would quote keys.
-fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, KeyFileFlaw> {
+pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, KeyFileFlaw> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let field = error.path().to_string();
@@ -353,7 +361,7 @@ fn versions(name: &'static str, versions: &[Versioned<'_>]) -> Result<Keyring, K
     Ok(Keyring::new(keys?).expect("INVARIANT: the versions were checked above"))
 }
 
-fn key(field: String, version: u32, text: &str) -> Result<Key, KeyFileFlaw> {
+pub(super) fn key(field: String, version: u32, text: &str) -> Result<Key, KeyFileFlaw> {
     let flaw = |problem| Err(KeyFileFlaw::Key { field, problem });
     let mut key = Key::zeros(version);
     // A little room for a key that is too long to be told from one that is not base64.
@@ -377,7 +385,7 @@ fn digest(text: &[u8]) -> [u8; 32] {
 
 /// Creates a file for its owner only and writes it through to the disk. Never overwrites; leaves no part of a file
 /// behind.
-fn create(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn create(path: &Path, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

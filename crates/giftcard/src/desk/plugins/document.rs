@@ -53,6 +53,9 @@ pub(super) struct Version {
     pub(super) title: String,
     /// Bytes.
     pub(super) size: usize,
+    /// What it was granted beyond the standard limits, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) granted: Option<String>,
     /// Who vouches for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) signed: Option<Signed>,

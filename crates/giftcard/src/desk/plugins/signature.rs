@@ -8,7 +8,7 @@ use crate::input::PluginPolicy;
 const PURPOSE: &str = "giftcard-plugin-v1\n";
 
 /// What is signed of a component with this digest: SHA-256 over the purpose and the digest in hexadecimal.
-pub(crate) fn message(digest: &str) -> [u8; 32] {
+pub(super) fn message(digest: &str) -> [u8; 32] {
     giftcard_ledger::chain::digest(&format!("{PURPOSE}{digest}"))
 }
 
