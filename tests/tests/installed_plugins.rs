@@ -1,0 +1,446 @@
+//! Plugins that are installed into a ledger, on both stores: what decides after each change, for every process and for what
+//! is under way, and what is refused.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use giftcard::desk::{Changing, Installing, OperationVerdict, PayKind, PluginSignature, component_digest};
+use giftcard::output::InstalledOutput;
+use giftcard::secrets::PluginSigner;
+use giftcard::{Desk, DeskError};
+use giftcard_ledger::model::OperationKey;
+use giftcard_tests::bank::{self, SITE};
+use giftcard_tests::both::Fresh;
+use giftcard_tests::harness::component_bytes;
+use giftcard_tests::shop::{Card, Shop, hold_of, payment, read, refused};
+use serde_json::{Value, json};
+
+/// Of one product: the first version says no, by default it wants three. The second says no to orders that do not go to
+/// the United States.
+const ID: &str = "welcome-gift";
+
+fn version(number: u8) -> Vec<u8> {
+    component_bytes(&format!("tests/welcome-gift-v{number}"))
+}
+
+fn installing<'a>() -> Installing<'a> {
+    Installing { file: "a", signature: None, grant: false, actor: Some("anna"), now: bank::NOW }
+}
+
+fn by(actor: &str) -> Changing<'_> {
+    Changing { site: SITE, id: ID, actor: Some(actor), now: bank::NOW }
+}
+
+fn install(desk: &Desk, number: u8) -> InstalledOutput {
+    desk.install_plugin(SITE, &version(number), &installing()).unwrap()
+}
+
+/// A shop with both versions installed, the first of which decides, and a programme that binds it.
+fn shop(fresh: &Fresh) -> Shop {
+    let shop = Shop::open(fresh);
+    install(&shop.desk, 1);
+    install(&shop.desk, 2);
+    shop.desk.activate_plugin(&by("anna"), Some("1.0.0")).unwrap();
+    programme(&shop, &json!([{ "plugin": ID }]));
+    shop
+}
+
+fn programme(shop: &Shop, conditions: &Value) {
+    let document = json!({ "code_name": "welcome", "name": "Welcome", "conditions": conditions });
+    shop.desk.set_programme(SITE, &read(document)).unwrap();
+}
+
+fn card(shop: &Shop) -> Card {
+    shop.cards(json!({ "value": "100.00", "programme": "welcome" })).remove(0)
+}
+
+/// An order of one product that goes to a country.
+fn order(id: &str, country: &str, card: &Card) -> Value {
+    let mut document = payment(id, "1.00", &[card.entry()]);
+    document["order"]["lines"] = json!([{ "total": "1.00" }]);
+    document["order"]["ship_to"] = json!({ "country": country });
+    document
+}
+
+/// What is decided about an order of one product: `used`, or the code of the refusal.
+fn decided(desk: &Desk, id: &str, country: &str, card: &Card) -> String {
+    let mut document = order(id, country, card);
+    document["operation"] = "not-used".into();
+    let quote = desk.quote(&read(document), bank::NOW, false).unwrap();
+    quote.cards[0].code.clone().unwrap_or_else(|| "used".to_string())
+}
+
+fn decision_of(shop: &Shop, key: &str) -> OperationVerdict {
+    let key = OperationKey { site: SITE.to_string(), key: key.to_string() };
+    shop.desk.verify_operation(&key).unwrap().unwrap()
+}
+
+fn told(result: Result<InstalledOutput, DeskError>) -> (String, String) {
+    let error = result.unwrap_err();
+    (error.code().to_string(), error.to_string())
+}
+
+/// Every process sees what one installs and activates, at once, and what was decided can be decided again for ever.
+fn versions_are_activated_and_rolled_back(fresh: &Fresh) {
+    let shop = shop(fresh);
+    let other = Shop::beside(fresh);
+    let card = card(&shop);
+    assert_eq!(decided(&other.desk, "a", "US", &card), "too-few-products");
+    assert_eq!(refused(shop.pay(PayKind::Redeem, order("a", "US", &card))), "no-card-usable");
+    // The second is newest, and the one that is meant by its version alone says so from the beginning.
+    let plugin = other.desk.activate_plugin(&by("bert"), None).unwrap();
+    assert_eq!((plugin.active.as_deref(), plugin.versions.len()), (Some("2.0.0"), 2));
+    for desk in [&shop.desk, &other.desk] {
+        assert_eq!(decided(desk, "a", "US", &card), "used");
+        assert_eq!(decided(desk, "a", "DE", &card), "shipped-elsewhere");
+    }
+    let mut first = order("a", "US", &card);
+    first["operation"] = "first".into();
+    shop.pay(PayKind::Redeem, first).unwrap();
+    let plugin = shop.desk.roll_back_plugin(&by("bert")).unwrap();
+    assert_eq!(plugin.active.as_deref(), Some("1.0.0"));
+    assert_eq!(decided(&other.desk, "b", "US", &card), "too-few-products");
+    // Decided by the second, and again by it.
+    let verdict = decision_of(&other, "first");
+    assert_eq!((verdict.sound, verdict.decision), (true, "same"), "{:?}", verdict.findings);
+    // A process that begins now, too.
+    let third = Shop::beside(fresh);
+    assert_eq!(decision_of(&third, "first").decision, "same");
+    assert_eq!(decided(&third.desk, "b", "US", &card), "too-few-products");
+    // Before the first there was nothing, and what the programme binds would be nothing.
+    let (code, message) = told(shop.desk.roll_back_plugin(&by("bert")));
+    assert_eq!(code, "settings-do-not-fit");
+    assert!(message.contains("programme `welcome`") && message.contains("installed and not active"), "{message}");
+    shop.check_books();
+    let events: Vec<&str> = plugin.events.iter().map(|event| event.what.split(' ').next().unwrap()).collect();
+    assert_eq!(events, ["installed", "installed", "activated", "activated", "rolled"]);
+}
+
+fn what_is_installed_is_checked(fresh: &Fresh) {
+    let shop = Shop::open(fresh);
+    let install = |bytes: &[u8]| told(shop.desk.install_plugin(SITE, bytes, &installing()));
+    assert_eq!(install(b"no component").0, "plugin-not-loaded");
+    assert_eq!(install(&component_bytes("tests/undeclared-import")).0, "plugin-not-loaded");
+    let (code, _) = told(shop.desk.install_plugin("nowhere", &version(1), &installing()));
+    assert_eq!(code, "invalid-value");
+    assert!(shop.desk.plugins(SITE).unwrap().is_empty());
+    // The same bytes twice are one version.
+    self::install(&shop.desk, 1);
+    assert_eq!(self::install(&shop.desk, 1).versions.len(), 1);
+    // Other bytes that call themselves the same are refused.
+    let mut other = version(1);
+    other.extend([0, 4, 3, b'a', b'b', b'c']);
+    let (code, message) = install(&other);
+    assert_eq!(code, "same-version-twice", "{message}");
+    assert!(message.contains("`welcome-gift` 1.0.0"), "{message}");
+    for (result, expected) in [
+        (shop.desk.activate_plugin(&by("a"), Some("3.0.0")), "version-not-found"),
+        (shop.desk.activate_plugin(&Changing { id: "none", ..by("a") }, None), "plugin-not-found"),
+        (shop.desk.activate_plugin(&Changing { site: "nowhere", ..by("a") }, None), "invalid-value"),
+        (shop.desk.roll_back_plugin(&by("a")), "nothing-before"),
+        (shop.desk.switch_plugin(&by("a"), false), "not-active"),
+        (shop.desk.end_canary(&by("a")), "no-canary"),
+        (shop.desk.end_shadow(&by("a")), "no-shadow"),
+        (shop.desk.approve_plugin(&by("a")), "nothing-proposed"),
+        (shop.desk.withdraw_plugin(&by("a")), "nothing-proposed"),
+        (shop.desk.canary_plugin(&by("a"), None, 0), "invalid-value"),
+        (shop.desk.canary_plugin(&by("a"), None, 10_000), "invalid-value"),
+    ] {
+        assert_eq!(told(result).0, expected);
+    }
+}
+
+/// A version whose settings the programmes do not have is not activated, and what is bound can stay with a version.
+fn settings_must_fit_before_a_version_decides(fresh: &Fresh) {
+    let shop = shop(fresh);
+    let card = card(&shop);
+    let condition = |plugin: &str, settings: Value| read(json!({ "plugin": plugin, "settings": settings }));
+    let bound = shop.desk.bind_plugin(SITE, "welcome", &condition(ID, json!({ "products": 1 }))).unwrap();
+    assert_eq!(bound.programme.conditions.len(), 1);
+    assert_eq!(decided(&shop.desk, "a", "DE", &card), "used");
+    for result in [
+        shop.desk.activate_plugin(&by("a"), Some("2.0.0")),
+        shop.desk.canary_plugin(&by("a"), Some("2.0.0"), 100),
+        shop.desk.shadow_plugin(&by("a"), Some("2.0.0")),
+    ] {
+        let (code, message) = told(result);
+        assert_eq!(code, "settings-do-not-fit");
+        assert!(message.contains("`conditions[0].settings.products`"), "{message}");
+    }
+    let error = shop.desk.bind_plugin(SITE, "welcome", &condition(ID, json!({ "products": 0 }))).unwrap_err();
+    assert!(error.to_string().contains("`conditions[0].settings.products`"), "{error}");
+    let error = shop.desk.bind_plugin(SITE, "welcome", &condition("other", json!({}))).unwrap_err();
+    assert_eq!(error.code(), "unknown-plugin");
+    // Both at once, one of them by its version.
+    shop.desk.bind_plugin(SITE, "welcome", &condition("welcome-gift@2.0.0", json!({}))).unwrap();
+    assert_eq!(decided(&shop.desk, "a", "DE", &card), "shipped-elsewhere");
+    let (code, message) = told(shop.desk.remove_plugin(&by("a"), Some("2.0.0")));
+    assert_eq!((code.as_str(), message.contains("programme `welcome`")), ("plugin-in-use", true), "{message}");
+    assert_eq!(told(shop.desk.remove_plugin(&by("a"), Some("1.0.0"))).0, "plugin-in-use");
+    shop.desk.unbind_plugin(SITE, "welcome", "welcome-gift@2.0.0").unwrap();
+    assert_eq!(decided(&shop.desk, "a", "DE", &card), "used");
+    shop.pay(PayKind::Redeem, order("a", "DE", &card)).unwrap();
+    assert_eq!(shop.desk.remove_plugin(&by("a"), Some("2.0.0")).unwrap().versions.len(), 1);
+    assert_eq!(told(shop.desk.activate_plugin(&by("a"), Some("2.0.0"))).0, "version-not-found");
+    assert_eq!(shop.desk.unbind_plugin(SITE, "welcome", "other").unwrap_err().code(), "not-bound");
+    shop.check_books();
+}
+
+/// Open holds are captured whatever becomes of the plugin, and its bytes stay.
+fn a_plugin_is_switched_off_and_removed(fresh: &Fresh) {
+    let shop = shop(fresh);
+    let card = card(&shop);
+    shop.desk.activate_plugin(&by("a"), None).unwrap();
+    let hold = shop.pay(PayKind::Hold, order("a", "US", &card)).unwrap();
+    assert!(shop.desk.switch_plugin(&by("a"), false).unwrap().off);
+    assert_eq!(decided(&shop.desk, "b", "US", &card), "condition-failed");
+    let quote = shop.desk.quote(
+        &read({
+            let mut document = order("b", "US", &card);
+            document["operation"] = "not-used".into();
+            document
+        }),
+        bank::NOW,
+        false,
+    );
+    let failure = quote.unwrap().conditions[0].failure.clone().unwrap();
+    assert_eq!(failure.code, "plugin-off");
+    shop.capture(&hold_of(&hold), "1.00").unwrap();
+    // One that is passed over when it fails lets the card pay.
+    programme(&shop, &json!([{ "plugin": ID, "on_failure": "ignore" }]));
+    let mut passed = order("c", "DE", &card);
+    passed["operation"] = "while-off".into();
+    shop.pay(PayKind::Redeem, passed).unwrap();
+    assert!(!shop.desk.switch_plugin(&by("a"), true).unwrap().off);
+    assert_eq!(decided(&shop.desk, "d", "DE", &card), "shipped-elsewhere");
+    assert_eq!(decision_of(&shop, "while-off").decision, "same", "it was off then, and is so when it is run again");
+    // One that comes with the program can be switched off, too.
+    programme(&shop, &json!([{ "plugin": "ship-to", "settings": { "countries": ["DE"] } }]));
+    assert_eq!(decided(&shop.desk, "e", "DE", &card), "used");
+    let standard = Changing { id: "ship-to", ..by("a") };
+    assert!(shop.desk.switch_plugin(&standard, false).unwrap().built_in);
+    assert_eq!(decided(&shop.desk, "e", "DE", &card), "condition-failed");
+    shop.desk.switch_plugin(&standard, true).unwrap();
+    assert_eq!(decided(&shop.desk, "e", "DE", &card), "used");
+    shop.desk.roll_back_plugin(&by("a")).unwrap();
+    shop.desk.roll_back_plugin(&by("a")).unwrap();
+    let removed = shop.desk.remove_plugin(&by("a"), None).unwrap();
+    assert!(removed.versions.is_empty() && shop.desk.plugins(SITE).unwrap().iter().all(|plugin| plugin.id != ID));
+    // Also for a process that never had it loaded.
+    let later = Shop::beside(fresh);
+    assert_eq!(decision_of(&later, "while-off").decision, "same");
+    later.check_books();
+    // Installed once more, it is listed again.
+    assert_eq!(install(&shop.desk, 1).versions.len(), 1);
+}
+
+/// Which orders are in the share depends on their ids, whichever process decides.
+fn a_share_of_the_orders_is_decided_by_another_version(fresh: &Fresh) {
+    let shop = shop(fresh);
+    let other = Shop::beside(fresh);
+    let card = card(&shop);
+    let used = |desk: &Desk| -> Vec<usize> {
+        (0..200).filter(|number| decided(desk, &format!("order-{number}"), "US", &card) == "used").collect()
+    };
+    let plugin = shop.desk.canary_plugin(&by("a"), Some("2.0.0"), 1_000).unwrap();
+    assert_eq!((plugin.canary.as_deref(), plugin.canary_share.as_deref()), (Some("2.0.0"), Some("10%")));
+    let few = used(&shop.desk);
+    assert!((5..=40).contains(&few.len()), "{} of 200 are a tenth, more or less", few.len());
+    assert_eq!(used(&other.desk), few);
+    other.desk.canary_plugin(&by("a"), Some("2.0.0"), 5_000).unwrap();
+    let half = used(&shop.desk);
+    assert!((70..=130).contains(&half.len()), "{} of 200 are a half, more or less", half.len());
+    assert!(few.iter().all(|number| half.contains(number)), "who was in the share stays there");
+    for (place, number) in [(0, half[0]), (1, (0..200).find(|number| !half.contains(number)).unwrap())] {
+        let mut document = order(&format!("order-{number}"), "US", &card);
+        document["operation"] = format!("paid-{place}").into();
+        assert_eq!(shop.pay(PayKind::Redeem, document).is_ok(), place == 0);
+    }
+    // To activate it for all ends the share.
+    assert_eq!(shop.desk.activate_plugin(&by("a"), Some("2.0.0")).unwrap().canary, None);
+    assert_eq!(used(&other.desk).len(), 200);
+    assert_eq!(decision_of(&other, "paid-0").decision, "same");
+    shop.check_books();
+}
+
+fn a_site_can_demand_signatures(fresh: &Fresh) {
+    let (ours, others) = (signer(1), signer(2));
+    let public = |signer: &PluginSigner| PluginSignature::by(signer, b"").key;
+    let site = |keys: &[String], required: bool| {
+        let policy = json!({ "trusted_keys": keys, "require_signature": required });
+        json!({ "id": SITE, "currency": "USD", "plugins": policy })
+    };
+    let shop = Shop::of(fresh, &site(&[public(&ours)], true));
+    let signed = |number: u8, signature: Option<PluginSignature>| {
+        shop.desk.install_plugin(SITE, &version(number), &Installing { signature, ..installing() })
+    };
+    assert_eq!(told(signed(1, None)).0, "signature-missing");
+    assert_eq!(told(signed(1, Some(PluginSignature::by(&others, &version(1))))).0, "signature-wrong");
+    assert_eq!(told(signed(1, Some(PluginSignature::by(&ours, &version(2))))).0, "signature-wrong");
+    let signature = PluginSignature::by(&ours, &version(1));
+    assert_eq!(PluginSignature::read(&signature.to_text()), Ok(signature.clone()));
+    for text in ["", "minisign", "ed25519 00 11", &signature.to_text()[..100]] {
+        assert!(PluginSignature::read(text).unwrap_err().contains("is right"), "{text}");
+    }
+    let installed = signed(1, Some(signature)).unwrap();
+    assert_eq!(installed.versions[0].signed_by, Some(public(&ours)));
+    shop.desk.activate_plugin(&by("a"), None).unwrap();
+    programme(&shop, &json!([{ "plugin": ID, "settings": { "products": 1 } }]));
+    let card = card(&shop);
+    assert_eq!(decided(&shop.desk, "a", "US", &card), "used");
+    // A key that is not trusted any more: what it signed is in use, and that is said.
+    let error = shop.desk.set_site(&read(site(&[public(&others)], true))).unwrap_err().to_string();
+    assert!(error.contains("programme `welcome`") && error.contains("trusted keys"), "{error}");
+    let error = shop.desk.set_site(&read(site(&[], true))).unwrap_err();
+    assert!(error.to_string().contains("`plugins.require_signature`"), "{error}");
+    let error = shop.desk.set_site(&read(site(&["abc".to_string()], false))).unwrap_err();
+    assert!(error.to_string().contains("`plugins.trusted_keys[0]`"), "{error}");
+    // A host can demand them where the site does not.
+    shop.desk.set_site(&read(site(&[], false))).unwrap();
+    install(&shop.desk, 2);
+    shop.desk.activate_plugin(&by("a"), Some("1.0.0")).unwrap();
+    let strict = bank::desk(fresh.open(), 7, 99).with_signatures_required();
+    let mut document = order("a", "US", &card);
+    document["operation"] = "strict".into();
+    let error = strict.quote(&read(document), bank::NOW, false).unwrap_err();
+    assert_eq!(error.code(), "programme-unusable");
+    assert!(error.to_string().contains("trusted keys"), "{error}");
+    assert_eq!(told(strict.activate_plugin(&by("a"), Some("2.0.0"))).0, "plugin-unusable");
+}
+
+fn signer(seed: u64) -> PluginSigner {
+    PluginSigner::generate(&mut bank::randomness(seed))
+}
+
+fn two_persons_can_be_demanded(fresh: &Fresh) {
+    let shop = shop(fresh);
+    let card = card(&shop);
+    shop.desk
+        .set_site(&read(json!({ "id": SITE, "currency": "USD", "plugins": { "require_approval": true } })))
+        .unwrap();
+    assert_eq!(told(shop.desk.activate_plugin(&Changing { actor: None, ..by("") }, None)).0, "actor-missing");
+    let proposed = shop.desk.activate_plugin(&by("anna"), Some("2.0.0")).unwrap();
+    assert_eq!(proposed.active.as_deref(), Some("1.0.0"));
+    let proposal = proposed.proposed.unwrap();
+    assert_eq!((proposal.by.as_str(), proposal.version.as_str()), ("anna", "2.0.0"));
+    assert_eq!(decided(&shop.desk, "a", "US", &card), "too-few-products");
+    assert_eq!(told(shop.desk.approve_plugin(&by("Anna "))).0, "same-person");
+    assert_eq!(told(shop.desk.approve_plugin(&Changing { actor: Some(" "), ..by("") })).0, "actor-missing");
+    let approved = shop.desk.approve_plugin(&by("bert")).unwrap();
+    assert_eq!((approved.active.as_deref(), approved.proposed), (Some("2.0.0"), None));
+    assert_eq!(decided(&shop.desk, "a", "US", &card), "used");
+    // What is for when something is wrong needs nobody else.
+    assert_eq!(shop.desk.roll_back_plugin(&by("anna")).unwrap().active.as_deref(), Some("1.0.0"));
+    let share = shop.desk.canary_plugin(&by("anna"), Some("2.0.0"), 2_500).unwrap();
+    assert_eq!((share.canary, share.proposed.unwrap().share.as_deref()), (None, Some("25%")));
+    assert_eq!(shop.desk.withdraw_plugin(&by("anna")).unwrap().proposed, None);
+    assert_eq!(told(shop.desk.approve_plugin(&by("bert"))).0, "nothing-proposed");
+}
+
+/// The rules of a site can be other ones, of which only one set is active.
+fn a_site_can_have_rules_of_its_own(fresh: &Fresh) {
+    let shop = Shop::open(fresh);
+    let card = shop.card("10.00");
+    shop.desk.install_plugin(SITE, &component_bytes("tests/hostile-rules"), &installing()).unwrap();
+    let id = shop.desk.plugins(SITE).unwrap()[0].id.clone();
+    let rules = Changing { id: &id, ..by("a") };
+    let active = shop.desk.activate_plugin(&rules, None).unwrap();
+    assert_eq!(active.versions[0].world, "gift-card");
+    let digest = component_digest(&component_bytes("tests/hostile-rules"));
+    let quote = shop.quote("a", "5.00", &[card.entry()]);
+    let asked = quote.map(|quote| quote.rules.calls.iter().any(|call| call.digest == digest));
+    assert!(asked.unwrap_or_else(|error| error.to_string().contains(&digest[..8])), "the site's own rules decide");
+    assert_eq!(told(shop.desk.switch_plugin(&rules, false)).0, "rules-stay-on");
+    let back = shop.desk.roll_back_plugin(&rules).unwrap();
+    assert_eq!(back.active, None);
+    assert_eq!(shop.quote("a", "5.00", &[card.entry()]).unwrap().applied.0, "5.00");
+}
+
+/// A card that another site takes is decided about by the plugins of the site that issued it.
+fn the_issuing_site_says_what_a_name_means(fresh: &Fresh) {
+    let shop = shop(fresh);
+    shop.desk.set_site(&read(json!({ "id": "other", "currency": "USD" }))).unwrap();
+    let document = json!({
+        "code_name": "welcome", "name": "Welcome", "conditions": [{ "plugin": ID }], "accepted_by": ["other"],
+    });
+    shop.desk.set_programme(SITE, &read(document)).unwrap();
+    let card = card(&shop);
+    // At the other site the same id means another version.
+    shop.desk.install_plugin("other", &version(2), &installing()).unwrap();
+    let there = Changing { site: "other", ..by("a") };
+    shop.desk.activate_plugin(&there, None).unwrap();
+    let decided = |number: u8| {
+        let mut document = order("a", "US", &card);
+        (document["operation"], document["site"]) = (format!("q{number}").into(), "other".into());
+        let quote = shop.desk.quote(&read(document), bank::NOW, false).unwrap();
+        quote.cards[0].code.clone().unwrap_or_else(|| "used".to_string())
+    };
+    assert_eq!(decided(1), "too-few-products");
+    shop.desk.activate_plugin(&by("a"), Some("2.0.0")).unwrap();
+    assert_eq!(decided(2), "used");
+}
+
+/// Of what many processes and threads do while versions are swapped all the time, every decision is of one version whole:
+/// it is what the version it names decides, and it comes out again. None fails. The long run is the same with
+/// `GIFTCARD_SWAPS=1000 GIFTCARD_DECISIONS=100000`.
+fn versions_are_swapped_under_load(fresh: &Fresh) {
+    let number = |name: &str, usual: u64| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
+    let (swaps, decisions) = (number("GIFTCARD_SWAPS", 40), number("GIFTCARD_DECISIONS", 400));
+    let shop = shop(fresh);
+    let shops = [Shop::beside(fresh), Shop::beside(fresh)];
+    let cards: Vec<Card> = (0..4).map(|_| card(&shop)).collect();
+    let (stop, paid, refused) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for (place, card) in cards.iter().enumerate() {
+            let (shop, stop, paid, refused, failed) = (&shops[place % 2], &stop, &paid, &refused, &failed);
+            scope.spawn(move || {
+                let mut number = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    number += 1;
+                    let mut document = order(&format!("o-{place}-{number}"), "US", card);
+                    document["order"]["total"] = "0.01".into();
+                    document["order"]["lines"] = json!([{ "total": "0.01" }]);
+                    match shop.pay(PayKind::Redeem, document) {
+                        Ok(_) => paid.fetch_add(1, Ordering::Relaxed),
+                        Err(error) if error.code() == "no-card-usable" => refused.fetch_add(1, Ordering::Relaxed),
+                        Err(error) => {
+                            failed.lock().unwrap().push(format!("{}: {error}", error.code()));
+                            0
+                        }
+                    };
+                }
+            });
+        }
+        let done = || paid.load(Ordering::Relaxed) + refused.load(Ordering::Relaxed);
+        for swap in 0..swaps {
+            let to = if swap % 2 == 0 { "2.0.0" } else { "1.0.0" };
+            shop.desk.activate_plugin(&by("a"), Some(to)).unwrap();
+            while done() < (swap + 1) * decisions / swaps && failed.lock().unwrap().is_empty() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(failed.into_inner().unwrap(), Vec::<String>::new());
+    let (paid, refused) = (paid.into_inner(), refused.into_inner());
+    assert!(paid > 0 && refused > 0 && paid + refused >= decisions, "{paid} paid, {refused} refused");
+    // Among them that each decision comes out again with the components that it names.
+    shop.check_books();
+}
+
+giftcard_tests::on_both_stores! {
+    versions_are_activated_and_rolled_back,
+    what_is_installed_is_checked,
+    settings_must_fit_before_a_version_decides,
+    a_plugin_is_switched_off_and_removed,
+    a_share_of_the_orders_is_decided_by_another_version,
+    a_site_can_demand_signatures,
+    two_persons_can_be_demanded,
+    a_site_can_have_rules_of_its_own,
+    the_issuing_site_says_what_a_name_means,
+    versions_are_swapped_under_load,
+}
