@@ -97,6 +97,7 @@ macro_rules! each_store_claim {
             holds::a_hold_can_be_on_several_accounts_and_an_account_in_several_holds;
             holds::the_next_end_leaves_out_what_it_is_told_to;
             holds::passed_holds_of_all_accounts_come_soonest_first;
+            lists::decisions_are_listed_by_site_and_time_with_what_is_not_erased;
             lists::accounts_are_filtered_by_every_field;
             lists::conditions_on_accounts_are_joined;
             lists::accounts_come_page_by_page;

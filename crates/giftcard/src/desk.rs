@@ -47,8 +47,8 @@ pub use configuration::{Configuration, ProgrammeFacts, SiteFacts};
 pub use database::{Address, DatabaseProblem, bind_keys, check_keys, first_site, keys_of, open_store};
 pub use decision::{Rerun, rerun};
 pub use pay::PayKind;
-pub use plugins::{Changing, Installing, PluginSignature, component_digest};
 pub(crate) use plugins::parts as plugin_parts;
+pub use plugins::{Changing, Installing, PluginSignature, component_digest};
 pub use pools::GENERATE_MAX;
 pub use report::Period;
 pub use restore::{RestoreProblem, restore};
@@ -223,7 +223,7 @@ impl Desk {
     pub fn new(store: Arc<dyn Store>, till: Till, secrets: Secrets, mut randomness: Randomness) -> Self {
         let mut seed = [0; 8];
         randomness.fill_bytes(&mut seed);
-        let vault = Arc::new(plugins::Vault::new(Arc::clone(&store), till.rulebook()));
+        let vault = Arc::new(plugins::Vault::new(Arc::clone(&store), &till));
         Self {
             stages: stage::Stages::new(Arc::clone(&vault), stage::Instead::default()),
             vault,

@@ -1,6 +1,8 @@
 //! Where rules and conditions come from: the standard ones inside the binary, and files of a folder that add to them or
 //! replace them. Must not know what a component decides.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +10,8 @@ use giftcard_host::{Component, Facts, Host, LoadError, Rulebook, Rules};
 use semver::Version;
 use thiserror::Error;
 
+use crate::Till;
+use crate::desk::component_digest;
 use crate::files::without_number;
 
 /// A component inside the binary.
@@ -34,7 +38,11 @@ pub fn standard_rulebook(host: &Host) -> Result<Rulebook, LoadError> {
 pub struct Shelf {
     rulebook: Rulebook,
     entries: Vec<Entry>,
+    bytes: Bytes,
 }
+
+/// The bytes of components by their digests, where they are at hand.
+pub(crate) type Bytes = HashMap<String, Cow<'static, [u8]>>;
 
 /// A loaded component.
 #[derive(Clone, Debug)]
@@ -107,15 +115,18 @@ impl Shelf {
         let rules = EMBEDDED.iter().find(|embedded| embedded.name == RULES);
         let rules = rules.expect("INVARIANT: the build script refuses to build without them");
         let mut shelf = Self::with_rules(host.load_rules(rules.name, rules.bytes)?, Origin::BuiltIn);
+        shelf.bytes.insert(shelf.rulebook.rules().facts().digest.clone(), Cow::Borrowed(rules.bytes));
         for embedded in EMBEDDED.iter().filter(|embedded| embedded.name != RULES) {
-            shelf.add(host.load(embedded.name, embedded.bytes)?, Origin::BuiltIn);
+            let component = host.load(embedded.name, embedded.bytes)?;
+            shelf.bytes.insert(component.facts().digest.clone(), Cow::Borrowed(embedded.bytes));
+            shelf.add(component, Origin::BuiltIn);
         }
         Ok(shelf)
     }
 
     fn with_rules(rules: Rules, origin: Origin) -> Self {
         let facts = rules.facts().clone();
-        Self { rulebook: Rulebook::new(rules), entries: vec![Entry { facts, origin }] }
+        Self { rulebook: Rulebook::new(rules), entries: vec![Entry { facts, origin }], bytes: Bytes::new() }
     }
 
     /// Adds every `.wasm` file of a folder. A condition replaces the one of the same id, which stays available as
@@ -127,7 +138,9 @@ impl Shelf {
     pub fn add_folder(&mut self, host: &Host, folder: &Path) -> Result<(), PluginsError> {
         let mut found = Vec::new();
         for path in wasm_files(folder)? {
-            found.push((host.load_file(&path)?, path));
+            let (name, bytes) = host.read_file(&path)?;
+            found.push((host.load(&name, &bytes)?, path));
+            self.bytes.insert(component_digest(&bytes), Cow::Owned(bytes));
         }
         let order =
             |component: &Component| (component.facts().id.clone(), Version::parse(&component.facts().version).ok());
@@ -180,6 +193,13 @@ impl Shelf {
     #[must_use]
     pub fn into_rulebook(self) -> Rulebook {
         self.rulebook
+    }
+
+    /// A till with the rulebook. A ledger that is decided on with it keeps the bytes of what decides, so that decisions can
+    /// be run again when other components come with the program.
+    #[must_use]
+    pub fn into_till(self) -> Till {
+        Till::with_bytes(self.rulebook, self.bytes)
     }
 
     /// Everything that is loaded: the rules first, then conditions by id, their current version first.

@@ -11,9 +11,9 @@ use crate::input::{
 };
 use crate::output::{
     AccountEntryOutput, AccountOutput, BackupOutput, BalanceOutput, BreakageReport, CardDetailsOutput, CustomerOutput,
-    DeliveredOutput, ErasedOutput, ImportOutput, InitOutput, InstalledOutput, IssuedOutput, KeysOutput, LiabilityReport, PageOutput,
-    PayAnswer, PoolChangeOutput, PoolOutput, ProgrammeOutput, QuoteAnswer, RefundAnswer, RestoreOutput, RevealedOutput,
-    SealedOutput, SiteOutput, StockReport, TransferredOutput, TurnoverReport,
+    DeliveredOutput, ErasedOutput, ImportOutput, InitOutput, InstalledOutput, IssuedOutput, KeysOutput,
+    LiabilityReport, PageOutput, PayAnswer, PoolChangeOutput, PoolOutput, ProgrammeOutput, QuoteAnswer, RefundAnswer,
+    RestoreOutput, RevealedOutput, SealedOutput, SiteOutput, StockReport, TransferredOutput, TurnoverReport,
 };
 
 /// A row for each document: its name in Rust, its published name, which way it goes, its type, what it is.

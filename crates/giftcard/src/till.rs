@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use giftcard_engine::moment::InstantMs;
 use giftcard_engine::programme::{OnFailure, Programme};
@@ -12,6 +12,7 @@ use giftcard_host::{CallError, RefundError, Rulebook, SettingsError};
 
 use crate::input::{InputError, InputErrorKind, read_quote, read_refund};
 use crate::output::{ErrorBody, ErrorOutput, QuoteOutput, RefundOutput};
+use crate::plugins::Bytes;
 
 /// Settings that were found right are not checked again, up to this many at a time.
 const CHECKED_SETTINGS_MAX: usize = 1024;
@@ -19,6 +20,7 @@ const CHECKED_SETTINGS_MAX: usize = 1024;
 /// Answers quotes and refunds with one rulebook. May be used from many threads at once.
 pub struct Till {
     rulebook: Rulebook,
+    bytes: Arc<Bytes>,
     checked: Mutex<HashSet<(String, Vec<Named>)>>,
 }
 
@@ -103,7 +105,16 @@ impl Till {
     /// A till with this rulebook.
     #[must_use]
     pub fn new(rulebook: Rulebook) -> Self {
-        Self { rulebook, checked: Mutex::default() }
+        Self::with_bytes(rulebook, Bytes::new())
+    }
+
+    pub(crate) fn with_bytes(rulebook: Rulebook, bytes: Bytes) -> Self {
+        Self { rulebook, bytes: Arc::new(bytes), checked: Mutex::default() }
+    }
+
+    /// The bytes of its components, as far as they are at hand.
+    pub(crate) fn bytes(&self) -> &Arc<Bytes> {
+        &self.bytes
     }
 
     /// The rulebook.

@@ -27,8 +27,8 @@ use self::lane::{Lane, Patience};
 use self::rows::column;
 use crate::model::{Account, Code, CodeState, Hash32, Id, Record, RecordKind};
 use crate::store::{
-    AccountFilter, Booked, Changes, Checkpoint, CounterSum, Found, Liability, Numbered, OpenHold, Personal, SealedHead,
-    Store, StoreError, Turnover, Verdict, Want,
+    AccountFilter, Booked, Changes, Checkpoint, CounterSum, DecisionFilter, DecisionRow, Found, Liability, Numbered,
+    OpenHold, Personal, SealedHead, Store, StoreError, Turnover, Verdict, Want,
 };
 
 mod ask;
@@ -333,6 +333,20 @@ impl Store for PostgresStore {
     /// was read, builds on. Whoever has to see all of them reads again from some way back, or while nobody writes.
     fn operations(&self, after: i64, limit: usize) -> Result<Vec<Numbered>, StoreError> {
         self.scan(scan::OPERATIONS, vec![parameter(after), parameter(rows::limit(limit))], scan::read_numbered)
+    }
+
+    fn decisions(&self, filter: &DecisionFilter, after: i64, limit: usize) -> Result<Vec<DecisionRow>, StoreError> {
+        if filter.site.as_deref().is_some_and(|site| never_stored(&[site])) {
+            return Ok(Vec::new());
+        }
+        let parameters = vec![
+            parameter(after),
+            parameter(filter.from),
+            parameter(filter.to),
+            parameter(filter.site.clone()),
+            parameter(rows::limit(limit)),
+        ];
+        self.scan(scan::DECISIONS, parameters, scan::read_decision)
     }
 
     fn records(&self, kind: RecordKind, site: &str, after: &str, limit: usize) -> Result<Vec<Record>, StoreError> {

@@ -20,8 +20,8 @@ use self::readers::Readers;
 use self::trouble::{Consequence, Trouble};
 use crate::model::{Account, Code, CodeState, Hash32, Id, Record, RecordKind};
 use crate::store::{
-    AccountFilter, Booked, Changes, Checkpoint, CounterSum, Found, Liability, Numbered, OpenHold, Personal, SealedHead,
-    Store, StoreError, Turnover, Verdict, Want,
+    AccountFilter, Booked, Changes, Checkpoint, CounterSum, DecisionFilter, DecisionRow, Found, Liability, Numbered,
+    OpenHold, Personal, SealedHead, Store, StoreError, Turnover, Verdict, Want,
 };
 
 mod backup;
@@ -328,6 +328,10 @@ impl Store for SqliteStore {
 
     fn operations(&self, after: i64, limit: usize) -> Result<Vec<Numbered>, StoreError> {
         self.read_at_once(|connection| scan::operations(connection, after, limit))
+    }
+
+    fn decisions(&self, filter: &DecisionFilter, after: i64, limit: usize) -> Result<Vec<DecisionRow>, StoreError> {
+        self.read(|connection| scan::decisions(connection, filter, after, limit))
     }
 
     fn records(&self, kind: RecordKind, site: &str, after: &str, limit: usize) -> Result<Vec<Record>, StoreError> {

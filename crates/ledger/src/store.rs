@@ -147,6 +147,40 @@ pub struct Changes {
     pub contexts: Vec<Context>,
 }
 
+/// Which decisions are listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionFilter {
+    /// Of this site; of all if absent.
+    pub site: Option<String>,
+    /// Of operations from this moment on.
+    pub from: InstantMs,
+    /// Of operations before this moment.
+    pub to: InstantMs,
+}
+
+impl Default for DecisionFilter {
+    fn default() -> Self {
+        Self { site: None, from: InstantMs::MIN, to: InstantMs::MAX }
+    }
+}
+
+/// The decision of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionRow {
+    /// The operation; its number orders them.
+    pub sequence: i64,
+    /// The operation.
+    pub key: OperationKey,
+    /// When.
+    pub at: InstantMs,
+    /// For which order.
+    pub order: Option<String>,
+    /// As it was recorded.
+    pub decision: String,
+    /// The personal fields, where there were some and they were not erased.
+    pub personal: Option<String>,
+}
+
 /// Entries of an account with numbers greater than `after`, ascending, read a page of [`Store::history`] at a time. Ends
 /// after the first error.
 pub fn history(store: &dyn Store, account: Id, after: u64) -> impl Iterator<Item = Result<Booked, StoreError>> {
@@ -438,6 +472,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// See [`StoreError`].
     fn operations(&self, after: i64, limit: usize) -> Result<Vec<Numbered>, StoreError>;
+
+    /// Decisions of operations with sequences greater than `after`, ascending, at most `limit`, without their legs.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn decisions(&self, filter: &DecisionFilter, after: i64, limit: usize) -> Result<Vec<DecisionRow>, StoreError>;
 
     /// Documents of one kind and site with ids greater than `after`, ascending, at most `limit`.
     ///

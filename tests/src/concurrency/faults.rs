@@ -9,8 +9,8 @@ use std::time::Duration;
 use giftcard_engine::moment::InstantMs;
 use giftcard_ledger::model::{Account, Code, CodeState, Hash32, Id, Record, RecordKind};
 use giftcard_ledger::store::{
-    AccountFilter, Booked, Changes, Checkpoint, CounterSum, Found, Liability, Numbered, OpenHold, Personal, SealedHead,
-    Store, StoreError, Turnover, Verdict, Want,
+    AccountFilter, Booked, Changes, Checkpoint, CounterSum, DecisionFilter, DecisionRow, Found, Liability, Numbered,
+    OpenHold, Personal, SealedHead, Store, StoreError, Turnover, Verdict, Want,
 };
 
 /// What is done in place of the two calls that operations are made of. Everything else goes through.
@@ -401,6 +401,10 @@ impl<F: Fault> Store for Faulty<F> {
 
     fn component(&self, digest: Hash32) -> Result<Option<Vec<u8>>, StoreError> {
         self.inner.component(digest)
+    }
+
+    fn decisions(&self, filter: &DecisionFilter, after: i64, limit: usize) -> Result<Vec<DecisionRow>, StoreError> {
+        self.inner.decisions(filter, after, limit)
     }
 
     fn context(&self, digest: Hash32) -> Result<Option<String>, StoreError> {

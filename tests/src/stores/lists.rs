@@ -1,8 +1,8 @@
 //! Lists, page by page.
 
 use giftcard_engine::card::Status;
-use giftcard_ledger::model::{Account, AccountKind, Leg, Operation, RecordKey, RecordKind};
-use giftcard_ledger::store::{AccountFilter, Booked, Store};
+use giftcard_ledger::model::{Account, AccountKind, Leg, Operation, OperationKey, RecordKey, RecordKind};
+use giftcard_ledger::store::{AccountFilter, Booked, Changes, DecisionFilter, Personal, Store};
 
 use super::rows::{self, Booking, NOW, SITE};
 
@@ -31,6 +31,42 @@ fn several(store: &dyn Store) {
     for (account, amount) in accounts {
         rows::issue(store, &account, amount);
     }
+}
+
+pub(super) fn decisions_are_listed_by_site_and_time_with_what_is_not_erased(store: &dyn Store) {
+    for (number, site, at, personal) in
+        [(1, SITE, 10, true), (2, "other", 20, false), (3, SITE, 30, true), (4, SITE, 40, false)]
+    {
+        let key = OperationKey { site: site.to_string(), key: format!("d{number}") };
+        let decision = (number != 4).then(|| format!("decision {number}"));
+        let personal = personal.then_some([number; 16]);
+        let at = NOW + at;
+        let operation = Operation { key, at, decision, personal, ..rows::operation("d") };
+        let personal = personal.map(|reference| Personal {
+            reference,
+            site: SITE.to_string(),
+            customer: Some(format!("customer {number}")),
+            body: format!("personal {number}"),
+        });
+        rows::committed(store, &Changes { operation: Some(operation), personal, ..Changes::default() });
+    }
+    store.erase(SITE, "customer 1").unwrap();
+    let list = |filter: &DecisionFilter, after: i64, limit: usize| store.decisions(filter, after, limit).unwrap();
+    let all = list(&DecisionFilter::default(), 0, 10);
+    let told: Vec<_> = all.iter().map(|row| (row.key.key.as_str(), row.at - NOW, row.personal.as_deref())).collect();
+    assert_eq!(told, [("d1", 10, None), ("d2", 20, None), ("d3", 30, Some("personal 3"))]);
+    assert_eq!((all[0].decision.as_str(), all[1].key.site.as_str()), ("decision 1", "other"));
+    assert!(all.windows(2).all(|pair| pair[0].sequence < pair[1].sequence));
+    let keys = |filter: &DecisionFilter, after: i64, limit: usize| -> Vec<String> {
+        list(filter, after, limit).into_iter().map(|row| row.key.key).collect()
+    };
+    let at = |from: i64, to: i64| DecisionFilter { from: NOW + from, to: NOW + to, ..DecisionFilter::default() };
+    assert_eq!(keys(&DecisionFilter { site: Some(SITE.into()), ..DecisionFilter::default() }, 0, 10), ["d1", "d3"]);
+    assert_eq!(keys(&at(10, 30), 0, 10), ["d1", "d2"]);
+    assert_eq!(keys(&at(11, 31), 0, 10), ["d2", "d3"]);
+    assert_eq!(keys(&DecisionFilter::default(), all[0].sequence, 1), ["d2"]);
+    assert!(keys(&DecisionFilter::default(), 0, 0).is_empty());
+    assert!(keys(&DecisionFilter { site: Some("a\0".into()), ..DecisionFilter::default() }, 0, 10).is_empty());
 }
 
 pub(super) fn accounts_are_filtered_by_every_field(store: &dyn Store) {

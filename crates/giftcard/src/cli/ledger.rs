@@ -11,7 +11,7 @@ use giftcard::desk::{
 use giftcard::input::{SiteDocument, read_document};
 use giftcard::output::InitOutput;
 use giftcard::secrets::{KeyFileFlaw, KeyFileProblem, Secrets, SystemRandom};
-use giftcard::{Desk, DeskError, Doing, Till};
+use giftcard::{Desk, DeskError, Doing};
 use giftcard_ledger::store::Store;
 use rand::Rng;
 
@@ -130,7 +130,7 @@ impl LedgerArguments {
     pub(crate) fn desk(&self, loading: &Loading) -> Result<Desk, Failure> {
         // First what is wrong most often, and found out soonest.
         let (store, secrets) = self.store_and_keys()?;
-        let till = Till::new(shelf(loading)?.1.into_rulebook());
+        let till = shelf(loading)?.1.into_till();
         Ok(Desk::new(store, till, secrets, randomness()?))
     }
 }

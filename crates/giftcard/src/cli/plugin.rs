@@ -96,7 +96,8 @@ pub(crate) fn run(
             // Without a ledger there is nothing more to tell.
             let installed = if json { None } else { open().ok() };
             for site in installed.iter().flat_map(|desk| desk.sites().unwrap_or_default()) {
-                let plugins = installed.as_ref().map(|desk| desk.plugins(&site.site.id)).transpose()?.unwrap_or_default();
+                let plugins =
+                    installed.as_ref().map(|desk| desk.plugins(&site.site.id)).transpose()?.unwrap_or_default();
                 if !plugins.is_empty() {
                     terminal.line(&format!("\nInstalled at site {}:", plain(&site.site.id)))?;
                     terminal.line(&installed::listed(&plugins, terminal.is_terminal()))?;

@@ -11,7 +11,7 @@ use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::{Context, StoreError, Want};
 use serde::Serialize;
 
-use super::plugins::{Share, SitePlugins, pin};
+use super::plugins::{Share, SitePlugins, bound, parts, pin};
 use super::{Desk, DeskError};
 use crate::Till;
 use crate::input::{
@@ -311,6 +311,14 @@ impl Desk {
         };
         let body = serde_json::to_string(&said).expect("INVARIANT: documents have string keys only");
         let context = Arc::new(Context { digest: giftcard_ledger::chain::digest(&body), body });
+        // The first decision of its kind: whatever comes with the program later, it can be decided again.
+        if self.store().context(context.digest)?.is_none() {
+            self.vault().keep_bytes(&rules.digest)?;
+            let bindings = said.programmes.iter().flat_map(|programme| programme.conditions.iter());
+            for (_, digest, _) in bindings.flat_map(bound).filter_map(parts) {
+                self.vault().keep_bytes(digest)?;
+            }
+        }
         contexts.insert(key, Arc::clone(&context));
         Ok(context)
     }

@@ -127,8 +127,10 @@ impl Desk {
         let not_loaded = |error: LoadError| Refused::mistake("plugin-not-loaded", error.to_string());
         let wanted = host.wanted(file, bytes).map_err(not_loaded)?;
         if !wanted.is_nothing() && !installing.grant {
-            let message =
-                format!("`{}` asks for more than the standard limits: {wanted}; grant it with `--grant`", excerpt(file));
+            let message = format!(
+                "`{}` asks for more than the standard limits: {wanted}; grant it with `--grant`",
+                excerpt(file)
+            );
             return Err(Refused::mistake("limits-not-granted", message).into());
         }
         let component = host.load_granted(file, bytes, &wanted).map_err(not_loaded)?;
@@ -602,14 +604,7 @@ impl Desk {
         let mut binding = Vec::new();
         for record in self.all_records(RecordKind::Programme, site)? {
             let kept: KeptProgramme = read_record(&record.body)?;
-            let names = |condition: &ConditionInput| {
-                let previous = match &condition.on_failure {
-                    crate::input::OnFailureInput::Previous(previous) => *previous.plugin == *plugin,
-                    _ => false,
-                };
-                *condition.plugin == *plugin || previous
-            };
-            if kept.programme.conditions.iter().any(names) {
+            if kept.programme.conditions.iter().any(|condition| bound(condition).contains(&plugin)) {
                 binding.push(record.key.id.clone());
             }
         }
@@ -659,6 +654,14 @@ impl Desk {
                 .map(|event| PluginEventOutput { at: event.at.clone(), by: event.by.clone(), what: event.what.clone() })
                 .collect(),
         })
+    }
+}
+
+/// The plugins that a binding names.
+pub(super) fn bound(condition: &ConditionInput) -> Vec<&str> {
+    match &condition.on_failure {
+        crate::input::OnFailureInput::Previous(previous) => vec![&condition.plugin, &previous.plugin],
+        _ => vec![&condition.plugin],
     }
 }
 

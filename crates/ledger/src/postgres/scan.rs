@@ -12,7 +12,7 @@ use super::rows::{
     self, AccountRow, CodeRow, EntryRow, Kept, OpenHoldRow, OperationRow, PersonalRow, RecordRow, column,
 };
 use crate::model::{Account, Code, CodeState, Id, OperationKey, Record};
-use crate::store::{AccountFilter, Booked, Numbered, OpenHold, Personal, StoreError};
+use crate::store::{AccountFilter, Booked, DecisionRow, Numbered, OpenHold, Personal, StoreError};
 
 /// Open holds of accounts ($1) that ended by a moment ($2).
 pub(super) const PASSED_HOLDS: &str = "\
@@ -43,6 +43,14 @@ pub(super) const OPERATIONS: &str = "\
 SELECT ROW(o.*)::operation_v1,
     ARRAY(SELECT ROW(e.*)::entry_v1 FROM entry e WHERE e.operation = o.sequence ORDER BY e.place)
 FROM operation o WHERE o.sequence > $1 ORDER BY o.sequence LIMIT $2";
+
+/// Decisions of operations after a number ($1), from a moment ($2) until before another ($3), of a site ($4) or all, at
+/// most $5.
+pub(super) const DECISIONS: &str = "\
+SELECT o.sequence, o.site, o.key, o.at, o.for_order, o.decision, p.body
+FROM operation o LEFT JOIN personal p ON p.reference = o.personal
+WHERE o.sequence > $1 AND o.decision IS NOT NULL AND o.at >= $2 AND o.at < $3 AND ($4::text IS NULL OR o.site = $4)
+ORDER BY o.sequence LIMIT $5";
 
 /// Documents of a kind ($1) and site ($2) after an id ($3), at most $4.
 pub(super) const RECORDS: &str = "\
@@ -173,6 +181,17 @@ pub(super) fn read_booked(row: &Row) -> Result<Booked, StoreError> {
         at: column(row, 4)?,
         order: column(row, 5)?,
         entry: entry.read()?,
+    })
+}
+
+pub(super) fn read_decision(row: &Row) -> Result<DecisionRow, StoreError> {
+    Ok(DecisionRow {
+        sequence: column(row, 0)?,
+        key: OperationKey { site: column(row, 1)?, key: column(row, 2)? },
+        at: column(row, 3)?,
+        order: column(row, 4)?,
+        decision: column(row, 5)?,
+        personal: column(row, 6)?,
     })
 }
 

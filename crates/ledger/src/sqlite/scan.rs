@@ -11,7 +11,7 @@ use super::rows::{self, Position, columns};
 use super::trouble::Trouble;
 use crate::chain;
 use crate::model::{Account, Code, CodeState, Entry, Id, OperationKey, Record, RecordKind};
-use crate::store::{AccountFilter, Booked, Numbered, OpenHold, Personal};
+use crate::store::{AccountFilter, Booked, DecisionFilter, DecisionRow, Numbered, OpenHold, Personal};
 
 /// Open holds on these accounts that ended.
 pub(super) fn passed_holds(connection: &Connection, accounts: &[Id], now: InstantMs) -> Result<Vec<OpenHold>, Trouble> {
@@ -246,6 +246,32 @@ pub(super) fn operations(connection: &Connection, after: i64, limit: usize) -> R
             Err(Trouble::Corrupt(format!("there are entries of the operation {sequence}, but not it")))
         }
     }
+}
+
+/// Decisions of operations by sequence.
+pub(super) fn decisions(
+    connection: &Connection,
+    filter: &DecisionFilter,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<DecisionRow>, Trouble> {
+    let mut statement = connection.prepare_cached(
+        "SELECT o.sequence, o.site, o.key, o.at, o.for_order, o.decision, p.body \
+         FROM operation o LEFT JOIN personal p ON p.reference = o.personal \
+         WHERE o.sequence > ?1 AND o.decision IS NOT NULL AND o.at >= ?2 AND o.at < ?3 AND (?4 IS NULL OR o.site = ?4) \
+         ORDER BY o.sequence LIMIT ?5",
+    )?;
+    let DecisionFilter { site, from, to } = filter;
+    rows::all(&mut statement, params![after, from, to, site, rows::limit(limit)], |row| {
+        Ok(DecisionRow {
+            sequence: row.get(0)?,
+            key: OperationKey { site: row.get(1)?, key: row.get(2)? },
+            at: row.get(3)?,
+            order: row.get(4)?,
+            decision: row.get(5)?,
+            personal: row.get(6)?,
+        })
+    })
 }
 
 /// Documents of one kind and site by id.

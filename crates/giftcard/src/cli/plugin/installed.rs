@@ -291,8 +291,7 @@ fn unusable(path: &Path, problem: &str) -> Failure {
 
 fn read_component(file: &Path) -> Result<Vec<u8>, Failure> {
     let most = usize::try_from(COMPONENT_BYTES_CEILING).unwrap_or(usize::MAX);
-    let unreadable =
-        |problem: String| Failure::refused("file-unreadable", format!("`{}`: {problem}", file.display()));
+    let unreadable = |problem: String| Failure::refused("file-unreadable", format!("`{}`: {problem}", file.display()));
     let bytes = read_whole(file, most).map_err(|error| unreadable(file_problem(&error)))?;
     if bytes.len() > most {
         return Err(unreadable(format!("has more than {most} bytes, which no component may have")));
@@ -333,7 +332,11 @@ fn sign(files: &[PathBuf], key: &Path, terminal: &mut Terminal) -> Result<u8, Fa
         let signature = PluginSignature::by(&signer, &read_component(file)?);
         let to = signature_of(file);
         fs::write(&to, signature.to_text()).map_err(|error| unusable(&to, &file_problem(&error)))?;
-        terminal.line(&format!("{} is signed: {}", plain(&file.display().to_string()), plain(&to.display().to_string())))?;
+        terminal.line(&format!(
+            "{} is signed: {}",
+            plain(&file.display().to_string()),
+            plain(&to.display().to_string())
+        ))?;
     }
     Ok(terminal::DONE)
 }
@@ -351,7 +354,8 @@ fn canary(desk: &Desk, arguments: &Canary, terminal: &mut Terminal) -> Result<u8
 /// A percentage with at most two decimals, in basis points.
 fn basis_points(text: &str) -> Result<u16, Failure> {
     let wrong = || {
-        let message = format!("`--share {}` is no percentage such as `5%` or `0.5%`, of at most two decimals", plain(text));
+        let message =
+            format!("`--share {}` is no percentage such as `5%` or `0.5%`, of at most two decimals", plain(text));
         Failure::refused("invalid-value", message)
     };
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

@@ -5,15 +5,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use giftcard_host::{Component, Host, Rulebook};
-use giftcard_ledger::store::Store;
+use giftcard_ledger::store::{Store, StoreError};
 
+use crate::Till;
 use crate::desk::decision::unhex;
+use crate::plugins::Bytes;
 
 /// The components of a database, and those that come with the program.
 pub(in crate::desk) struct Vault {
     store: Arc<dyn Store>,
     host: Host,
     base: Rulebook,
+    /// Of what comes with the program.
+    bytes: Arc<Bytes>,
     loaded: Mutex<HashMap<String, Component>>,
     /// Held while one is compiled, so that nobody compiles the same beside.
     loading: Mutex<()>,
@@ -21,9 +25,17 @@ pub(in crate::desk) struct Vault {
 
 impl Vault {
     /// Of a database, and a rulebook with what comes with the program.
-    pub(in crate::desk) fn new(store: Arc<dyn Store>, base: &Rulebook) -> Self {
-        let (host, base) = (base.host().clone(), base.clone());
-        Self { store, host, base, loaded: Mutex::default(), loading: Mutex::new(()) }
+    pub(in crate::desk) fn new(store: Arc<dyn Store>, till: &Till) -> Self {
+        let (base, bytes) = (till.rulebook().clone(), Arc::clone(till.bytes()));
+        Self { store, host: base.host().clone(), base, bytes, loaded: Mutex::default(), loading: Mutex::new(()) }
+    }
+
+    /// Keeps the bytes of a component that comes with the program in the database.
+    pub(in crate::desk) fn keep_bytes(&self, digest: &str) -> Result<(), StoreError> {
+        match (self.bytes.get(digest), unhex(digest)) {
+            (Some(bytes), Some(key)) => self.store.keep_component(key, bytes),
+            _ => Ok(()),
+        }
     }
 
     /// The database.
