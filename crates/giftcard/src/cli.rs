@@ -16,6 +16,7 @@ mod pool;
 mod programme;
 mod progress;
 mod receipt;
+mod replay;
 mod report;
 mod run;
 mod secrets;
@@ -131,6 +132,9 @@ enum Command {
     /// What is owed, what moved, what was left over, which codes are left
     #[command(subcommand)]
     Report(report::Command),
+    /// Run decisions of the past again under another version of a plugin, other settings or other rules
+    #[command(after_help = EXIT_CODES)]
+    Replay(replay::ReplayArguments),
     /// End what time has ended: passed holds, and cards whose balance becomes breakage
     Expire(expire::ExpireArguments),
     /// Write the whole ledger to a new file while it is in use
@@ -221,6 +225,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Verify(arguments) => arguments.json(),
         Command::Checkpoint(arguments) => arguments.json,
         Command::Report(command) => command.json(),
+        Command::Replay(arguments) => arguments.json,
         Command::Expire(arguments) => arguments.json,
         Command::Backup(arguments) => arguments.json,
         Command::Restore(arguments) => arguments.json,
@@ -279,6 +284,7 @@ fn dispatch(
         Command::Verify(arguments) => verify::verify(ledger, loading, &arguments, terminal),
         Command::Checkpoint(arguments) => verify::checkpoint(ledger, &arguments, terminal),
         Command::Report(command) => report::run(&ledger.desk(loading)?, &command, terminal),
+        Command::Replay(arguments) => replay::run(&ledger.desk(loading)?, &arguments, terminal),
         Command::Expire(arguments) => expire::run(ledger, loading, &arguments, terminal),
         Command::Backup(arguments) => backup::backup(ledger, &arguments, terminal),
         Command::Restore(arguments) => backup::run_restore(ledger, &arguments, terminal),

@@ -13,6 +13,7 @@ mod pay;
 mod plugins;
 mod pools;
 mod refund;
+mod replay;
 mod report;
 mod restore;
 mod setup;
@@ -50,6 +51,9 @@ pub use pay::PayKind;
 pub(crate) use plugins::parts as plugin_parts;
 pub use plugins::{Changing, Installing, PluginSignature, component_digest};
 pub use pools::GENERATE_MAX;
+pub use replay::{
+    ReplayChange, ReplayOptions, ReplayProgramme, ReplayReport, ReplaySettings, ReplayState, picture as replay_picture,
+};
 pub use report::Period;
 pub use restore::{RestoreProblem, restore};
 pub use setup::check_site;

@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
-use crate::desk::{CheckpointExport, OperationVerdict, SweepReport, VerifyReport};
+use crate::desk::{CheckpointExport, OperationVerdict, ReplayReport, SweepReport, VerifyReport};
 use crate::input::{
     AdjustInput, CaptureInput, CustomerDocument, IssueInput, PayInput, PoolDocument, ProgrammeDocument, QuoteInput,
     RefundInput, RefundOrderInput, RefundOtherInput, SiteDocument,
@@ -97,6 +97,7 @@ documents! {
     VerifyOutput "verify-output" output VerifyReport, "What `giftcard verify --json` prints.";
     VerifyOperationOutput "verify-operation-output" output OperationVerdict,
         "What `giftcard verify operation --json` prints.";
+    ReplayOutput "replay-output" output ReplayReport, "What `giftcard replay --json` prints.";
     ExpireOutput "expire-output" output SweepReport, "What `giftcard expire --json` prints.";
     ReportLiabilityOutput "report-liability-output" output LiabilityReport,
         "What `giftcard report liability --json` prints.";

@@ -1,7 +1,7 @@
 //! `giftcard plugin`: what is loaded, what a file is, and what authors do. Must not know how a component is loaded.
 
 pub(super) mod author;
-mod installed;
+pub(super) mod installed;
 
 use std::path::{Path, PathBuf};
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use giftcard_engine::card::{CardSnapshot, Status};
 use giftcard_engine::moment::{InstantMs, format_instant};
 use giftcard_engine::quote::{CardOutcome, CardShare};
-use giftcard_engine::{Minor, QuoteRequest};
+use giftcard_engine::{Currency, Minor, QuoteRequest};
 use giftcard_host::{CallRecord, Quoted};
 use giftcard_ledger::model::Operation;
-use giftcard_ledger::store::Context;
+use giftcard_ledger::store::{Context, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -223,6 +223,15 @@ impl Asked {
     /// What was asked when an operation was decided; inside, why that cannot be told.
     pub(super) fn of(desk: &Desk, stages: &Stages, operation: &Operation) -> Result<Result<Self, Rerun>, DeskError> {
         let Some(text) = &operation.decision else { return Ok(Err(Rerun::NoDecision)) };
+        let kept = match operation.personal {
+            Some(reference) => desk.store().personal(reference)?,
+            None => None,
+        };
+        Ok(Self::read(stages, text, kept.as_ref().map(|kept| kept.body.as_str()))?)
+    }
+
+    /// The same of what was recorded, and of the personal fields that were kept apart, if they are still there.
+    pub(super) fn read(stages: &Stages, text: &str, personal: Option<&str>) -> Result<Result<Self, Rerun>, StoreError> {
         let unreadable = |why: String| Ok(Err(Rerun::Differs(format!("the record cannot be read: {why}"))));
         let mut recorded: Recorded = match serde_json::from_str(text) {
             Ok(recorded) => recorded,
@@ -230,14 +239,10 @@ impl Asked {
         };
         let Some(digest) = unhex(&recorded.context) else { return unreadable("its context has no digest".to_string()) };
         if recorded.personal {
-            let kept = match operation.personal {
-                Some(reference) => desk.store().personal(reference)?,
-                None => None,
-            };
-            let Some(kept) = kept else {
+            let Some(personal) = personal else {
                 return Ok(Err(Rerun::NotReplayable("personal fields were erased".to_string())));
             };
-            let kept: KeptApart = match serde_json::from_str(&kept.body) {
+            let kept: KeptApart = match serde_json::from_str(personal) {
                 Ok(kept) => kept,
                 Err(error) => return unreadable(format!("its personal fields: {error}")),
             };
@@ -249,14 +254,29 @@ impl Asked {
             Err(why) => return Ok(Err(why)),
         };
         // Before names meant the very bytes, another component of the same name was another that decided.
-        let other = recorded.calls.iter().find(|call| stage.context.rules.is_none() && !stage.has(&call.digest));
-        if let Some(call) = other {
+        let is_old = stage.context.rules.is_none() && !stages.changes_something();
+        if let Some(call) = recorded.calls.iter().find(|call| is_old && !stage.has(&call.digest)) {
             return Ok(Err(Rerun::NotReplayable(format!("component {} is not loaded", call.digest))));
         }
         match stage.request(&recorded.order, &recorded.cards, &recorded.now) {
             Ok(request) => Ok(Ok(Self { recorded, stage, request })),
             Err(error) => unreadable(error.to_string()),
         }
+    }
+
+    /// The order's currency.
+    pub(super) fn currency(&self) -> Currency {
+        self.request.order.currency
+    }
+
+    /// Code name of a card's programme.
+    pub(super) fn programme_of(&self, card: &str) -> &str {
+        self.request.cards.iter().find(|one| one.id == card).map_or("", |one| one.programme.as_str())
+    }
+
+    /// Whether a card of this programme is among those that were asked about.
+    pub(super) fn concerns(&self, programme: &str) -> bool {
+        self.request.cards.iter().any(|card| card.programme == programme)
     }
 
     /// Decides.

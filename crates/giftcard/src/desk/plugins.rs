@@ -27,7 +27,7 @@ use crate::input::{ConditionInput, InputErrorKind, PluginPolicy, SiteDocument, p
 use crate::json::excerpt;
 use crate::output::{InstalledOutput, InstalledVersionOutput, PluginEventOutput, ProgrammeOutput, ProposalOutput};
 
-use self::document::WHOLE;
+pub(super) use self::document::WHOLE;
 pub(crate) use self::site::parts;
 pub(super) use self::site::{Share, SitePlugins};
 pub(super) use self::vault::Vault;

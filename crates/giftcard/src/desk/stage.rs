@@ -46,6 +46,8 @@ pub(super) struct Stage {
     zone: Zone,
     programmes: Vec<Programme>,
     till: Till,
+    /// Something was put in the place of what decided.
+    pub(super) is_changed: bool,
 }
 
 impl Stage {
@@ -128,10 +130,11 @@ impl Stages {
             },
         };
         let mut book = Rulebook::new(rules);
+        let mut is_changed = self.instead.rules.is_some();
         for programme in &mut context.programmes {
             let code_name = programme.code_name.to_string();
             for condition in programme.conditions.iter_mut() {
-                self.prepare(&mut book, &code_name, condition).map_err(gone)?;
+                is_changed |= self.prepare(&mut book, &code_name, condition).map_err(gone)?;
             }
         }
         let wrong = |error: DeskError| match self.changes_something() {
@@ -144,10 +147,12 @@ impl Stages {
             zone,
             programmes,
             till: Till::new(book),
+            is_changed,
         })
     }
 
-    fn changes_something(&self) -> bool {
+    /// Whether something else than what decided is asked.
+    pub(super) fn changes_something(&self) -> bool {
         let Instead { rules, conditions, settings } = &self.instead;
         rules.is_some() || !conditions.is_empty() || !settings.is_empty()
     }
@@ -169,10 +174,13 @@ impl Stages {
         Ok((site, zone, programmes))
     }
 
-    /// Sees to it that the rulebook has what a binding names, and puts others in its place where they are wanted.
-    fn prepare(&self, book: &mut Rulebook, programme: &str, condition: &mut ConditionInput) -> Result<(), String> {
+    /// Sees to it that the rulebook has what a binding names, and puts others in its place where they are wanted; whether
+    /// they were.
+    fn prepare(&self, book: &mut Rulebook, programme: &str, condition: &mut ConditionInput) -> Result<bool, String> {
         let id = id_of(&condition.plugin).to_string();
-        if let Some(other) = self.instead.conditions.iter().find(|other| other.facts().id == id) {
+        let other = self.instead.conditions.iter().find(|other| other.facts().id == id);
+        let mut is_changed = other.is_some();
+        if let Some(other) = other {
             book.add_pinned(other.clone());
             condition.plugin = name(&giftcard_host::pinned(other.facts())).map_err(|error| error.to_string())?;
         } else {
@@ -183,11 +191,12 @@ impl Stages {
         };
         if let Some(other) = self.instead.settings.iter().find(concerns) {
             condition.settings = other.settings.clone();
+            is_changed = true;
         }
-        match &condition.on_failure {
-            OnFailureInput::Previous(previous) => self.add(book, &previous.plugin),
-            OnFailureInput::RefuseCard | OnFailureInput::Ignore => Ok(()),
+        if let OnFailureInput::Previous(previous) = &condition.on_failure {
+            self.add(book, &previous.plugin)?;
         }
+        Ok(is_changed)
     }
 
     fn add(&self, book: &mut Rulebook, name: &str) -> Result<(), String> {

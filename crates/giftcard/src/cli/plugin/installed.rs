@@ -230,7 +230,7 @@ fn changing<'a>(by: &'a By, id: &'a str) -> Changing<'a> {
     Changing { site: &by.site, id, actor: by.actor.as_deref(), now: now_ms() }
 }
 
-fn id_and_version(name: &str) -> (&str, Option<&str>) {
+pub(crate) fn id_and_version(name: &str) -> (&str, Option<&str>) {
     name.split_once('@').map_or((name, None), |(id, version)| (id, Some(version)))
 }
 
@@ -289,7 +289,7 @@ fn unusable(path: &Path, problem: &str) -> Failure {
     Failure::refused("file-unusable", format!("`{}`: {problem}", path.display()))
 }
 
-fn read_component(file: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read_component(file: &Path) -> Result<Vec<u8>, Failure> {
     let most = usize::try_from(COMPONENT_BYTES_CEILING).unwrap_or(usize::MAX);
     let unreadable = |problem: String| Failure::refused("file-unreadable", format!("`{}`: {problem}", file.display()));
     let bytes = read_whole(file, most).map_err(|error| unreadable(file_problem(&error)))?;
@@ -352,7 +352,7 @@ fn canary(desk: &Desk, arguments: &Canary, terminal: &mut Terminal) -> Result<u8
 }
 
 /// A percentage with at most two decimals, in basis points.
-fn basis_points(text: &str) -> Result<u16, Failure> {
+pub(crate) fn basis_points(text: &str) -> Result<u16, Failure> {
     let wrong = || {
         let message =
             format!("`--share {}` is no percentage such as `5%` or `0.5%`, of at most two decimals", plain(text));

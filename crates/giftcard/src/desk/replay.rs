@@ -1,0 +1,295 @@
+//! Decisions of the past under other rules, conditions or settings: which would have come out otherwise, and how much money
+//! that is. Each is decided alone, on what was recorded of it; nothing of it moves on into the next. Must not know where
+//! a progress bar is, nor files.
+
+mod report;
+
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::{Duration, Instant as Clock};
+
+use giftcard_engine::moment::InstantMs;
+use giftcard_host::Component;
+use giftcard_ledger::Refused;
+use giftcard_ledger::store::{DecisionFilter, DecisionRow, StoreError};
+use sha2::{Digest, Sha256};
+
+use self::report::Tally;
+use super::decision::Asked;
+use super::plugins::WHOLE;
+use super::report::Period;
+use super::setup::zone_of;
+use super::stage::{Instead, OtherSettings, Stages};
+use super::{Desk, DeskError, Rerun};
+use crate::input::{DayOrInstant, InputErrorKind, Zone, read_document};
+
+pub use self::report::{ReplayChange, ReplayProgramme, ReplayReport, ReplayState, picture};
+
+/// Decisions that are read at a time, and between two states that can be resumed.
+const PAGE: usize = 2048;
+
+/// Decisions that a thread takes at a time.
+const CHUNK: usize = 32;
+
+/// Pages that are read ahead.
+const AHEAD: usize = 2;
+
+/// How often a decision is tried for which the machine is too busy.
+const TRIES_MAX: u32 = 8;
+
+/// How long before it is tried again, at first.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Which decisions are run again, and with what in place of what decided them.
+#[derive(Clone, Default)]
+pub struct ReplayOptions {
+    /// Of which site; of all if absent.
+    pub site: Option<String>,
+    /// From when to when; days are those of the site's time zone, in UTC where no site is named.
+    pub period: Period,
+    /// Only decisions about cards of this programme, by code name.
+    pub programme: Option<String>,
+    /// Only this share of them, in basis points, chosen by their keys: the same every time.
+    pub sample: Option<u16>,
+    /// Components in place of others: a condition in place of whatever version of it is bound, rules in place of the rules.
+    pub components: Vec<Component>,
+    /// Settings in place of others.
+    pub settings: Vec<ReplaySettings>,
+    /// How many threads decide; one for each core if absent.
+    pub threads: Option<NonZero<usize>>,
+}
+
+/// Settings in place of those that were bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplaySettings {
+    /// The plugin's id.
+    pub plugin: String,
+    /// Only at this programme, by code name; at all that bind it if absent.
+    pub programme: Option<String>,
+    /// A JSON object.
+    pub settings: String,
+}
+
+impl ReplayOptions {
+    /// What tells two replays apart: one that was begun is only gone on with by the same.
+    fn fingerprint(&self) -> String {
+        let Self { site, period, programme, sample, components, settings, threads: _ } = self;
+        let digests: Vec<&str> = components.iter().map(|component| component.facts().digest.as_str()).collect();
+        let said = format!("{:?}", (site, &period.from, &period.to, programme, sample, digests, settings));
+        super::pay::hex(&Sha256::digest(said))
+    }
+
+    fn instead(&self) -> Result<Instead, DeskError> {
+        let mut instead = Instead::default();
+        for component in &self.components {
+            match component {
+                Component::Rules(rules) if instead.rules.is_none() => instead.rules = Some(rules.clone()),
+                Component::Rules(_) => {
+                    let problem = "only one set of rules can decide";
+                    return Err(DeskError::input(InputErrorKind::Inconsistent, "components", problem));
+                }
+                Component::Condition(condition) => {
+                    let id = &condition.facts().id;
+                    if instead.conditions.iter().any(|other| other.facts().id == *id) {
+                        let problem = format!("two versions of `{id}` cannot stand for the same");
+                        return Err(DeskError::input(InputErrorKind::Inconsistent, "components", problem));
+                    }
+                    instead.conditions.push(condition.clone());
+                }
+            }
+        }
+        for (place, given) in self.settings.iter().enumerate() {
+            let settings =
+                read_document(&given.settings).map_err(|error| error.under(&format!("settings[{place}]")))?;
+            let (plugin, programme) = (given.plugin.clone(), given.programme.clone());
+            instead.settings.push(OtherSettings { plugin, programme, settings });
+        }
+        Ok(instead)
+    }
+
+    /// Whether a decision is in the sample.
+    fn chooses(&self, row: &DecisionRow) -> bool {
+        self.sample.is_none_or(|share| {
+            let digest = Sha256::digest(format!("replay\n{}\n{}", row.key.site, row.key.key));
+            let number = u64::from_be_bytes(digest[..8].try_into().unwrap_or_default());
+            number % u64::from(WHOLE) < u64::from(share)
+        })
+    }
+}
+
+impl Desk {
+    /// A component from a file, with whatever it asks for: to be tried, not to decide.
+    ///
+    /// # Errors
+    /// The [`Refused`] code is `plugin-not-loaded`.
+    pub fn load_for_trial(&self, name: &str, bytes: &[u8]) -> Result<Component, DeskError> {
+        let host = self.till().rulebook().host();
+        let loaded = host.wanted(name, bytes).and_then(|wanted| host.load_granted(name, bytes, &wanted));
+        loaded.map_err(|error| Refused::mistake("plugin-not-loaded", error.to_string()).into())
+    }
+
+    /// Runs decisions of the past again with something else in place of what decided them. `state` is where a replay was
+    /// left, and `progress` is shown each new one; what it returns false to is where this one stops.
+    ///
+    /// # Errors
+    /// [`DeskError::Input`] for settings that are no document, and for a state of another replay; [`DeskError::Store`].
+    pub fn replay(
+        &self,
+        options: &ReplayOptions,
+        state: Option<ReplayState>,
+        progress: &mut dyn FnMut(&ReplayState) -> bool,
+    ) -> Result<ReplayState, DeskError> {
+        let stages = Stages::new(self.vault().clone(), options.instead()?);
+        let fingerprint = options.fingerprint();
+        let mut state = state.unwrap_or_else(|| ReplayState::begin(&fingerprint));
+        if state.fingerprint != fingerprint {
+            let problem = "is of a replay with other options; give it the same, or begin with another file";
+            return Err(DeskError::input(InputErrorKind::Inconsistent, "state", problem));
+        }
+        let threads = options.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
+        let filter = self.replay_filter(options)?;
+        state.last = self.last_operation(state.after)?;
+        let after = state.after;
+        let (sender, pages) = sync_channel::<Result<Vec<DecisionRow>, StoreError>>(AHEAD);
+        thread::scope(|scope| {
+            let store = self.store();
+            scope.spawn(move || {
+                let mut after = after;
+                loop {
+                    let page = store.decisions(&filter, after, PAGE);
+                    let last = page.as_ref().ok().and_then(|page| Some(page.last()?.sequence));
+                    // Nobody receives any more once the replay was stopped.
+                    if sender.send(page).is_err() {
+                        return;
+                    }
+                    match last {
+                        Some(last) => after = last,
+                        None => return,
+                    }
+                }
+            });
+            for page in pages {
+                let page = page?;
+                let Some(last) = page.last().map(|row| row.sequence) else { break };
+                let begun = Clock::now();
+                let tally = self.decide_page(options, &stages, &page, threads)?;
+                state.tally.add(tally);
+                state.after = last;
+                state.busy_ms += u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+                if !progress(&state) {
+                    return Ok(state);
+                }
+            }
+            state.is_over = true;
+            progress(&state);
+            Ok(state)
+        })
+    }
+
+    fn replay_filter(&self, options: &ReplayOptions) -> Result<DecisionFilter, DeskError> {
+        let zone = match &options.site {
+            Some(site) => zone_of(&self.site_document(site)?.0),
+            None => Zone::UTC,
+        };
+        let at = |day: &Option<DayOrInstant>, field: &str, otherwise: InstantMs| match day {
+            Some(day) => day.begin(&zone).map_err(|error| error.under(field)),
+            None => Ok(otherwise),
+        };
+        let from = at(&options.period.from, "from", InstantMs::MIN)?;
+        let to = at(&options.period.to, "to", InstantMs::MAX)?;
+        if from >= to {
+            let problem = "must be before `to`; nothing is between them";
+            return Err(DeskError::input(InputErrorKind::Inconsistent, "from", problem));
+        }
+        Ok(DecisionFilter { site: options.site.clone(), from, to })
+    }
+
+    /// The number of the last operation after `after`: how far there is to go.
+    fn last_operation(&self, after: i64) -> Result<i64, DeskError> {
+        let next = |after: i64| -> Result<Option<i64>, DeskError> {
+            Ok(self.store().operations(after, 1)?.first().map(|numbered| numbered.sequence))
+        };
+        let Some(mut last) = next(after)? else { return Ok(after) };
+        let mut step = 1_i64;
+        while let Some(later) = next(last.saturating_add(step))? {
+            (last, step) = (later, step.saturating_mul(2));
+        }
+        while step > 0 {
+            match next(last.saturating_add(step))? {
+                Some(later) => last = later,
+                None => step /= 2,
+            }
+        }
+        Ok(next(last)?.unwrap_or(last))
+    }
+
+    fn decide_page(
+        &self,
+        options: &ReplayOptions,
+        stages: &Stages,
+        page: &[DecisionRow],
+        threads: usize,
+    ) -> Result<Tally, DeskError> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut tally = Tally::default();
+            loop {
+                let from = next.fetch_add(CHUNK, Ordering::Relaxed);
+                let Some(rows) = page.get(from..page.len().min(from + CHUNK)).filter(|rows| !rows.is_empty()) else {
+                    return Ok(tally);
+                };
+                for row in rows.iter().filter(|row| options.chooses(row)) {
+                    decide(options, stages, row, &mut tally)?;
+                }
+            }
+        };
+        if threads == 1 {
+            return work();
+        }
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
+            let mut tally = Tally::default();
+            for thread in threads {
+                tally.add(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+            }
+            Ok(tally)
+        })
+    }
+}
+
+fn decide(options: &ReplayOptions, stages: &Stages, row: &DecisionRow, tally: &mut Tally) -> Result<(), DeskError> {
+    let asked = match Asked::read(stages, &row.decision, row.personal.as_deref())? {
+        Ok(asked) => asked,
+        Err(Rerun::NoDecision | Rerun::Same) => return Ok(()),
+        Err(Rerun::NotReplayable(why) | Rerun::Differs(why)) => {
+            tally.not_replayable(why);
+            return Ok(());
+        }
+    };
+    if options.programme.as_deref().is_some_and(|only| !asked.concerns(only)) {
+        return Ok(());
+    }
+    let mut pause = PAUSE;
+    for _ in 1..TRIES_MAX {
+        match asked.decide() {
+            Err(error) if error.code() == "busy" => {
+                thread::sleep(pause);
+                pause *= 2;
+            }
+            answer => {
+                tally.decided(row, &asked, answer);
+                return Ok(());
+            }
+        }
+    }
+    match asked.decide() {
+        Err(error) if error.code() == "busy" => Err(error),
+        answer => {
+            tally.decided(row, &asked, answer);
+            Ok(())
+        }
+    }
+}
