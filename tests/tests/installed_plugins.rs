@@ -266,6 +266,55 @@ fn a_share_of_the_orders_is_decided_by_another_version(fresh: &Fresh) {
     shop.check_books();
 }
 
+/// What looks on changes nothing, and what it would have decided otherwise is kept, of refused orders too.
+fn a_version_looks_on(fresh: &Fresh) {
+    let shop = shop(fresh);
+    let card = card(&shop);
+    let plugin = shop.desk.shadow_plugin(&by("a"), Some("2.0.0")).unwrap();
+    assert_eq!((plugin.shadow.as_deref(), plugin.active.as_deref()), (Some("2.0.0"), Some("1.0.0")));
+    // It is the first version that decides: it wants three products.
+    let three = |id: &str, country: &str| {
+        let mut document = order(id, country, &card);
+        document["order"]["lines"] = json!([{ "total": "0.20" }, { "total": "0.30" }, { "total": "0.50" }]);
+        document
+    };
+    shop.pay(PayKind::Redeem, three("both-accept", "US")).unwrap();
+    shop.pay(PayKind::Redeem, three("first-accepts", "DE")).unwrap();
+    assert_eq!(refused(shop.pay(PayKind::Redeem, order("second-accepts", "US", &card))), "no-card-usable");
+    assert_eq!(refused(shop.pay(PayKind::Redeem, order("none-accepts", "DE", &card))), "no-card-usable");
+    // Cards that the plugin is not bound to do not concern it, nor does a repetition.
+    let plain = shop.card("5.00");
+    shop.redeem("other", "1.00", &[plain.entry()]).unwrap();
+    let mut again = three("again", "US");
+    again["operation"] = "again".into();
+    for _ in 0..3 {
+        shop.pay(PayKind::Redeem, again.clone()).unwrap();
+    }
+    let digest = component_digest(&version(2));
+    let report = shop.desk.shadow_report(SITE, ID, &digest).unwrap();
+    let counts = &report.counts;
+    assert_eq!((counts.decisions, counts.same, counts.different), (5, 2, 3), "{report:?}");
+    assert_eq!((counts.failed, counts.skipped), (0, 0));
+    let told = |order: &str| {
+        let found = report.differences.iter().find(|difference| difference.order == order)?;
+        Some((found.cards[0].before.as_str(), found.cards[0].after.as_str(), found.cards[0].paid_after))
+    };
+    assert_eq!(told("first-accepts"), Some(("used", "shipped-elsewhere", 0)));
+    assert_eq!(told("second-accepts"), Some(("too-few-products", "used", 100)));
+    assert_eq!(told("none-accepts"), Some(("too-few-products", "shipped-elsewhere", 0)));
+    assert_eq!(told("both-accept"), None);
+    // Another process adds to it; what it has seen is written at the latest when it ends.
+    let other = Shop::beside(fresh);
+    other.pay(PayKind::Redeem, three("there", "DE")).unwrap();
+    drop(other);
+    let report = shop.desk.shadow_report(SITE, ID, &digest).unwrap();
+    assert_eq!((report.counts.decisions, report.differences.len()), (6, 4));
+    assert_eq!(shop.desk.end_shadow(&by("a")).unwrap().shadow, None);
+    shop.pay(PayKind::Redeem, three("later", "DE")).unwrap();
+    assert_eq!(shop.desk.shadow_report(SITE, ID, &digest).unwrap().counts.decisions, 6);
+    shop.check_books();
+}
+
 fn a_site_can_demand_signatures(fresh: &Fresh) {
     let (ours, others) = (signer(1), signer(2));
     let public = |signer: &PluginSigner| PluginSignature::by(signer, b"").key;
@@ -438,6 +487,7 @@ giftcard_tests::on_both_stores! {
     settings_must_fit_before_a_version_decides,
     a_plugin_is_switched_off_and_removed,
     a_share_of_the_orders_is_decided_by_another_version,
+    a_version_looks_on,
     a_site_can_demand_signatures,
     two_persons_can_be_demanded,
     a_site_can_have_rules_of_its_own,

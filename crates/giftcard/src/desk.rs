@@ -17,6 +17,7 @@ mod replay;
 mod report;
 mod restore;
 mod setup;
+mod shadow;
 mod stage;
 mod sweep;
 #[cfg(test)]
@@ -57,6 +58,7 @@ pub use replay::{
 pub use report::Period;
 pub use restore::{RestoreProblem, restore};
 pub use setup::check_site;
+pub use shadow::{ShadowCard, ShadowCounts, ShadowDifference, ShadowReport};
 pub use sweep::{SweepOptions, SweepProgress, SweepReport};
 pub use tries::{Blocked, Tries, TriesLimits};
 pub use verify::{
@@ -75,7 +77,9 @@ pub type Randomness = Box<dyn CryptoRng + Send>;
 
 /// The use cases on one ledger. May be used from many threads at once.
 pub struct Desk {
-    ledger: Ledger,
+    // Dropped first: it writes what it has found.
+    watcher: shadow::Watcher,
+    ledger: Arc<Ledger>,
     till: Till,
     vault: Arc<plugins::Vault>,
     signatures_required: bool,
@@ -232,7 +236,8 @@ impl Desk {
             stages: stage::Stages::new(Arc::clone(&vault), stage::Instead::default()),
             vault,
             signatures_required: false,
-            ledger: Ledger::new(store, u64::from_le_bytes(seed)),
+            watcher: shadow::Watcher::default(),
+            ledger: Arc::new(Ledger::new(store, u64::from_le_bytes(seed))),
             till,
             secrets: RwLock::new(Arc::new(secrets)),
             randomness: Mutex::new(randomness),

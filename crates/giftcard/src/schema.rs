@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
-use crate::desk::{CheckpointExport, OperationVerdict, ReplayReport, SweepReport, VerifyReport};
+use crate::desk::{CheckpointExport, OperationVerdict, ReplayReport, ShadowReport, SweepReport, VerifyReport};
 use crate::input::{
     AdjustInput, CaptureInput, CustomerDocument, IssueInput, PayInput, PoolDocument, ProgrammeDocument, QuoteInput,
     RefundInput, RefundOrderInput, RefundOtherInput, SiteDocument,
@@ -67,6 +67,7 @@ documents! {
         "What `giftcard programme set`, `show` and `list` print with `--json`.";
     InstalledPlugin "installed-plugin" output InstalledOutput,
         "What `giftcard plugin install`, `show`, `activate` and so on print with `--json`.";
+    ShadowOutput "shadow-output" output ShadowReport, "What `giftcard plugin shadow --report --json` prints.";
     Pool "pool" input PoolDocument, "A pool of codes.";
     PoolOutput "pool-output" output PoolOutput, "What `giftcard pool create`, `show` and `list` print with `--json`.";
     PoolChangeOutput "pool-change-output" output PoolChangeOutput,

@@ -12,6 +12,7 @@ use giftcard_ledger::store::{Context, StoreError, Want};
 use serde::Serialize;
 
 use super::plugins::{Share, SitePlugins, bound, parts, pin};
+use super::shadow::Shadow;
 use super::{Desk, DeskError};
 use crate::Till;
 use crate::input::{
@@ -46,8 +47,8 @@ pub struct SiteFacts {
     pub zone: Zone,
     /// What decides: its rules, and every condition that is bound. The error says why its rules cannot be used.
     deciding: Result<Deciding, String>,
-    /// Versions that look on, each with the name it stands beside.
-    pub(super) shadows: Vec<(String, Component)>,
+    /// Versions that look on, of this site and of those whose programmes it takes.
+    pub(super) shadows: Arc<Vec<Shadow>>,
     /// By site and code name.
     programmes: HashMap<(String, String), Arc<ProgrammeFacts>>,
     /// Those whose rules cannot be run here, such as for want of a plugin, and why.
@@ -240,7 +241,7 @@ impl Desk {
                 site,
                 zone,
                 deciding: Err(String::new()),
-                shadows: Vec::new(),
+                shadows: Arc::default(),
                 programmes: HashMap::new(),
                 unusable: HashMap::new(),
             };
@@ -264,10 +265,22 @@ impl Desk {
         let mut book = self.vault().base().clone();
         plugins.values().for_each(|plugins| plugins.add_to(&mut book));
         let base = Arc::new(Till::new(book));
+        let looking_on: HashMap<&String, _> = plugins.iter().map(|(site, plugins)| (site, plugins.shadows())).collect();
         let decide = |mut facts: SiteFacts| {
             if let Some(plugins) = plugins.get(&facts.site.id) {
                 facts.deciding = deciding(&base, plugins);
-                facts.shadows = plugins.shadows();
+            }
+            if let Ok(Deciding { till, .. }) = &facts.deciding {
+                let sites = facts.sites_of_cards();
+                let of_site = |site: &String| Some((site.clone(), looking_on.get(site)?));
+                let all = sites.iter().filter_map(of_site).flat_map(|(site, shadows)| {
+                    let of_rules = site == facts.site.id;
+                    let concerns =
+                        move |component: &Component| of_rules || matches!(component, Component::Condition(_));
+                    let shadows = shadows.iter().filter(move |(_, component)| concerns(component));
+                    shadows.map(move |(meant, component)| Shadow::new(&site, meant, component, till.rulebook()))
+                });
+                facts.shadows = Arc::new(all.collect());
             }
             (facts.site.id.clone(), Arc::new(facts))
         };

@@ -138,7 +138,8 @@ pub(super) fn text(decided: &Decided<'_>) -> String {
     )
 }
 
-fn shares(request: &QuoteRequest, quoted: &Quoted) -> Vec<ShareFacts> {
+/// What came of each card.
+pub(super) fn shares(request: &QuoteRequest, quoted: &Quoted) -> Vec<ShareFacts> {
     let share = |share: &CardShare| ShareFacts {
         card: request.cards[share.card].id.clone(),
         outcome: match &share.outcome {

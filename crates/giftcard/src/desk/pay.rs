@@ -25,7 +25,8 @@ use serde::Serialize;
 use self::entry::{Entry, check_repeated, entry_of, snapshot, target_of_code};
 use self::outcome::Outcome;
 use super::configuration::{Configuration, ProgrammeFacts, SiteFacts};
-use super::decision::{self, Decided};
+use super::decision::{self, Decided, ShareFacts};
+use super::shadow::Shadow;
 use super::{Desk, DeskError, Doing, MAIN_SITE};
 use crate::input::{
     CaptureInput, ExpectInput, InputError, InputErrorKind, OrderInput, PayInput, order_facts, setup_limits,
@@ -66,7 +67,18 @@ impl Desk {
         payment.request_hash = request.hash;
         payment.reference = request.personal.as_ref().map(|personal| personal.reference);
         payment.personal.clone_from(&request.personal);
-        Ok(self.ledger().run(&request, &mut payment)?)
+        let answer = self.ledger().run(&request, &mut payment);
+        if let Some((shadows, request, shares)) = payment.decided.take() {
+            let is_new = match &answer {
+                Ok(answer) => !answer.repeated,
+                Err(error) => matches!(error, giftcard_ledger::LedgerError::Refused(_)),
+            };
+            if is_new {
+                let names = (payment.order_id.as_str(), payment.operation.as_str());
+                self.watcher.see(&self.ledger, &shadows, (request, shares), names, now);
+            }
+        }
+        Ok(answer?)
     }
 
     /// What each card would pay. Moves nothing and protects nothing; `operation` of the input is not used.
@@ -167,6 +179,8 @@ pub(super) struct Payment<'a> {
     personal: Option<Personal>,
     request_hash: [u8; 32],
     reference: Option<[u8; 16]>,
+    /// What was decided last, where versions look on.
+    decided: Option<(Arc<Vec<Shadow>>, QuoteRequest, Vec<ShareFacts>)>,
 }
 
 /// What makes a request the same request. Codes stand as keyed fingerprints.
@@ -228,6 +242,7 @@ impl<'a> Payment<'a> {
             personal: None,
             request_hash: [0; 32],
             reference: None,
+            decided: None,
         })
     }
 
@@ -461,6 +476,10 @@ impl Plan for Payment<'_> {
             return Err(Stop::Stale);
         }
         let outcome = self.decide(&configuration, facts.found.clone(), facts.now, false).map_err(Stop::Failed)?;
+        self.decided = (!site.shadows.is_empty()).then(|| {
+            let shares = decision::shares(&outcome.request, &outcome.quoted);
+            (Arc::clone(&site.shadows), outcome.request.clone(), shares)
+        });
         self.check(&outcome)?;
         self.change(facts, site, &outcome)
     }

@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Remove(Changed),
     /// Let a version decide for a share of the orders, chosen by their ids
     Canary(Canary),
+    /// Let a version look on: it is asked after each decision, and what it would have decided otherwise is kept
+    Shadow(Shadow),
     /// Bind a condition to a programme, or change its settings
     Bind(Bind),
     /// Take a condition off a programme
@@ -125,6 +127,20 @@ pub(crate) struct Canary {
 }
 
 #[derive(Args)]
+pub(crate) struct Shadow {
+    /// Its id, or `id@version`
+    plugin: String,
+    /// No version looks on any more; what was found is kept
+    #[arg(long, conflicts_with = "report")]
+    end: bool,
+    /// Show what the version that looks on, or the one that is named, has found
+    #[arg(long)]
+    report: bool,
+    #[command(flatten)]
+    by: By,
+}
+
+#[derive(Args)]
 pub(crate) struct Bind {
     /// Code name of the programme
     programme: String,
@@ -184,6 +200,7 @@ impl Command {
             | Self::Enable(changed)
             | Self::Remove(changed) => changed.by.json,
             Self::Canary(canary) => canary.by.json,
+            Self::Shadow(shadow) => shadow.by.json,
             Self::Bind(bind) => bind.json,
             Self::Unbind(unbind) => unbind.json,
             Self::Key { .. } | Self::Sign { .. } => false,
@@ -201,6 +218,7 @@ pub(crate) fn run(
         Command::Install(install) => return self::install(&open()?, install, terminal),
         Command::Show(named) => return show_one(&open()?, named, terminal),
         Command::Canary(canary) => return self::canary(&open()?, canary, terminal),
+        Command::Shadow(shadow) => return self::shadow(&open()?, shadow, terminal),
         Command::Bind(bind) => return self::bind(&open()?, bind, terminal),
         Command::Unbind(unbind) => {
             let programme = open()?.unbind_plugin(&unbind.site, &unbind.programme, &unbind.plugin)?;
@@ -349,6 +367,60 @@ fn canary(desk: &Desk, arguments: &Canary, terminal: &mut Terminal) -> Result<u8
         Some(share) => desk.canary_plugin(&changing, version, basis_points(share)?)?,
     };
     tell(&answer, arguments.by.json, terminal)
+}
+
+fn shadow(desk: &Desk, arguments: &Shadow, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let (id, version) = id_and_version(&arguments.plugin);
+    let changing = changing(&arguments.by, id);
+    if !arguments.report {
+        let answer = match arguments.end {
+            true => desk.end_shadow(&changing)?,
+            false => desk.shadow_plugin(&changing, version)?,
+        };
+        return tell(&answer, arguments.by.json, terminal);
+    }
+    let Some(plugin) = desk.plugin(&arguments.by.site, id)? else {
+        let message = format!("no plugin `{}` is installed at site `{}`", plain(id), plain(&arguments.by.site));
+        return Err(Failure::refused("plugin-not-found", message));
+    };
+    let wanted = version.or(plugin.shadow.as_deref());
+    let is_wanted = |one: &&InstalledVersionOutput| {
+        wanted.is_some_and(|wanted| one.version == wanted || wanted.len() >= 8 && one.digest.starts_with(wanted))
+    };
+    let Some(one) = plugin.versions.iter().find(is_wanted) else {
+        let message = format!("no version of `{0}` looks on; name the one that did, as `{0}@VERSION`", plain(id));
+        return Err(Failure::refused("no-shadow", message));
+    };
+    let report = desk.shadow_report(&arguments.by.site, id, &one.digest)?;
+    terminal.answer(&report, arguments.by.json, |wide| {
+        let counts = &report.counts;
+        let mut text = fields(&[
+            ("version", format!("{} ({})", plain(&one.version), plain(one.digest.get(..12).unwrap_or_default()))),
+            ("decisions", counts.decisions.to_string()),
+            ("the same", counts.same.to_string()),
+            ("otherwise", counts.different.to_string()),
+            ("failed", counts.failed.to_string()),
+            ("passed over", counts.skipped.to_string()),
+        ]);
+        let mut rows = table(&["order", "at", "card", "was", "would be", "failed"], &[], wide);
+        for difference in report.differences.iter().take(20) {
+            for card in &difference.cards {
+                rows.add_row([
+                    plain(&difference.order),
+                    plain(&difference.at),
+                    plain(&card.card),
+                    plain(&card.before),
+                    plain(&card.after),
+                    difference.failed.as_deref().map(plain).unwrap_or_default(),
+                ]);
+            }
+        }
+        if !report.differences.is_empty() {
+            text.push_str(&rows.to_string());
+        }
+        text.truncate(text.trim_end().len());
+        text
+    })
 }
 
 /// A percentage with at most two decimals, in basis points.

@@ -1,0 +1,399 @@
+//! Versions that look on: after each live decision they are asked the same, on a thread of their own, and what they would
+//! have decided otherwise is kept. Whatever they do, the decision has been made. Must not know how a decision is committed.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use giftcard_engine::QuoteRequest;
+use giftcard_engine::moment::{InstantMs, format_instant};
+use giftcard_host::{Component, Rulebook};
+use giftcard_ledger::Ledger;
+use giftcard_ledger::model::{RecordKey, RecordKind};
+use giftcard_ledger::store::{Changes, RecordChange, Verdict, Want};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::decision::{ShareFacts, shares};
+use super::{Desk, DeskError};
+
+/// Decisions that wait to be looked at; more are passed over, and counted.
+const WAITING_MAX: usize = 1024;
+
+/// How long counts stay in memory before they are written.
+const WRITE_EVERY: Duration = Duration::from_secs(2);
+
+/// Differences of a version that are kept one by one; more are only counted.
+const KEPT_MAX: u64 = 1000;
+
+/// How often writing is tried where others write the same.
+const TRIES_MAX: u32 = 20;
+
+/// A version that looks on, ready to be asked.
+pub(super) struct Shadow {
+    pub(super) site: String,
+    pub(super) id: String,
+    digest: String,
+    /// The name it stands beside; none for rules.
+    beside: Option<String>,
+    book: Rulebook,
+    /// The name of it in the rulebook.
+    name: String,
+}
+
+impl Shadow {
+    /// Of a component, beside what `meant` names, with everything else as it is in `book`.
+    pub(super) fn new(site: &str, meant: &str, component: &Component, book: &Rulebook) -> Self {
+        let facts = component.facts();
+        let mut book = book.clone();
+        let beside = match component {
+            Component::Rules(rules) => {
+                book.set_rules(rules.clone());
+                None
+            }
+            Component::Condition(condition) => {
+                book.add_pinned(condition.clone());
+                Some(meant.to_string())
+            }
+        };
+        let (id, digest, name) = (facts.id.clone(), facts.digest.clone(), giftcard_host::pinned(facts));
+        Self { site: site.to_string(), id, digest, beside, book, name }
+    }
+
+    /// What is asked of it: nothing where it would not be.
+    fn question(&self, request: &QuoteRequest) -> Option<QuoteRequest> {
+        let mut request = request.clone();
+        let Some(beside) = &self.beside else { return Some(request) };
+        let mut is_asked = false;
+        for binding in request.programmes.iter_mut().flat_map(|programme| &mut programme.conditions) {
+            if binding.plugin == *beside {
+                binding.plugin.clone_from(&self.name);
+                is_asked = true;
+            }
+        }
+        is_asked.then_some(request)
+    }
+}
+
+/// A decision that was made.
+struct Seen {
+    shadows: Arc<Vec<Shadow>>,
+    request: QuoteRequest,
+    decided: Vec<ShareFacts>,
+    order: String,
+    operation: String,
+    at: InstantMs,
+}
+
+/// What a version that looks on has seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ShadowCounts")]
+pub struct ShadowCounts {
+    /// Decisions it was asked about.
+    pub decisions: u64,
+    /// Of these, it would have decided the same.
+    pub same: u64,
+    /// Of these, it would have decided otherwise.
+    pub different: u64,
+    /// Of these, it failed.
+    pub failed: u64,
+    /// Decisions that it was not asked about, since too many waited.
+    pub skipped: u64,
+}
+
+impl ShadowCounts {
+    fn add(&mut self, other: &Self) {
+        self.decisions += other.decisions;
+        self.same += other.same;
+        self.different += other.different;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+/// A decision that a version that looks on would have made otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ShadowDifference")]
+pub struct ShadowDifference {
+    /// When, as RFC 3339 in UTC.
+    pub at: String,
+    /// The order.
+    pub order: String,
+    /// The key of the operation, which may have been refused.
+    pub operation: String,
+    /// How it failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failed: Option<String>,
+    /// The cards for which something else would have come out.
+    pub cards: Vec<ShadowCard>,
+}
+
+/// A card for which something else would have come out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ShadowCard")]
+pub struct ShadowCard {
+    /// Its id.
+    pub card: String,
+    /// What was decided: `used`, `not-needed`, or why it was refused.
+    pub before: String,
+    /// What would have been decided.
+    pub after: String,
+    /// What it paid, in the smallest unit of the order's currency.
+    pub paid_before: i64,
+    /// What it would have paid.
+    pub paid_after: i64,
+}
+
+/// What a version that looks on, or looked on, has found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "shadow-output")]
+pub struct ShadowReport {
+    /// The site.
+    pub site: String,
+    /// The plugin.
+    pub id: String,
+    /// SHA-256 of the version's bytes, in hexadecimal.
+    pub digest: String,
+    /// How much it has seen.
+    pub counts: ShadowCounts,
+    /// What it would have decided otherwise, at most 1,000 decisions, by the keys of their operations.
+    pub differences: Vec<ShadowDifference>,
+}
+
+/// Looks at decisions that were made. Begins when there is something to look at, and writes what it found when it is
+/// dropped.
+#[derive(Default)]
+pub(super) struct Watcher {
+    running: OnceLock<Running>,
+}
+
+struct Running {
+    sender: Mutex<Option<SyncSender<Seen>>>,
+    skipped: Arc<Mutex<BTreeMap<Place, u64>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    waiting: Arc<AtomicU64>,
+}
+
+/// Site, plugin and digest.
+type Place = (String, String, String);
+
+impl Watcher {
+    /// Looks at a decision, later.
+    #[allow(clippy::too_many_arguments, reason = "what is known of a decision")]
+    pub(super) fn see(
+        &self,
+        ledger: &Arc<Ledger>,
+        shadows: &Arc<Vec<Shadow>>,
+        (request, decided): (QuoteRequest, Vec<ShareFacts>),
+        (order, operation): (&str, &str),
+        at: InstantMs,
+    ) {
+        let running = self.running.get_or_init(|| Running::begin(Arc::clone(ledger)));
+        let (order, operation) = (order.to_string(), operation.to_string());
+        let seen = Seen { shadows: Arc::clone(shadows), request, decided, order, operation, at };
+        let sender = running.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        running.waiting.fetch_add(1, Ordering::AcqRel);
+        let sent = sender.as_ref().is_some_and(|sender| sender.try_send(seen).is_ok());
+        drop(sender);
+        if !sent {
+            running.waiting.fetch_sub(1, Ordering::AcqRel);
+            let mut skipped = running.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+            for shadow in shadows.iter() {
+                *skipped.entry(shadow.place()).or_default() += 1;
+            }
+        }
+    }
+
+    /// Waits until everything is looked at that was seen before, at most so long. For whoever wants to read what was found.
+    pub(super) fn wait(&self, longest: Duration) {
+        let begun = Instant::now();
+        while let Some(running) = self.running.get()
+            && running.waiting.load(Ordering::Acquire) > 0
+            && begun.elapsed() < longest
+        {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Shadow {
+    fn place(&self) -> Place {
+        (self.site.clone(), self.id.clone(), self.digest.clone())
+    }
+}
+
+impl Running {
+    fn begin(ledger: Arc<Ledger>) -> Self {
+        let (sender, receiver) = sync_channel(WAITING_MAX);
+        let (skipped, waiting) = (Arc::default(), Arc::new(AtomicU64::new(0)));
+        let thread = {
+            let (skipped, waiting) = (Arc::clone(&skipped), Arc::clone(&waiting));
+            let name = "giftcard-shadow".to_string();
+            std::thread::Builder::new().name(name).spawn(move || look(&ledger, &receiver, &skipped, &waiting)).ok()
+        };
+        Self { sender: Mutex::new(Some(sender)), skipped, thread: Mutex::new(thread), waiting }
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.get() {
+            // What is waiting is still looked at.
+            *running.sender.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            if let Some(thread) = running.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn look(ledger: &Ledger, receiver: &Receiver<Seen>, skipped: &Mutex<BTreeMap<Place, u64>>, waiting: &AtomicU64) {
+    let mut counts: BTreeMap<Place, ShadowCounts> = BTreeMap::new();
+    let mut written = Instant::now();
+    loop {
+        let (next, is_over) = match receiver.recv_timeout(WRITE_EVERY) {
+            Ok(seen) => (Some(seen), false),
+            Err(RecvTimeoutError::Timeout) => (None, false),
+            Err(RecvTimeoutError::Disconnected) => (None, true),
+        };
+        if let Some(seen) = &next {
+            for shadow in seen.shadows.iter() {
+                ask(ledger, shadow, seen, counts.entry(shadow.place()).or_default());
+            }
+        }
+        let is_last = waiting.load(Ordering::Acquire) == u64::from(next.is_some());
+        if is_over || is_last || written.elapsed() >= WRITE_EVERY {
+            for (place, count) in std::mem::take(&mut *skipped.lock().unwrap_or_else(PoisonError::into_inner)) {
+                counts.entry(place).or_default().skipped += count;
+            }
+            counts.retain(|place, counts| *counts != ShadowCounts::default() && !write_counts(ledger, place, counts));
+            written = Instant::now();
+        }
+        if next.is_some() {
+            waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+        if is_over {
+            return;
+        }
+    }
+}
+
+fn ask(ledger: &Ledger, shadow: &Shadow, seen: &Seen, counts: &mut ShadowCounts) {
+    let Some(request) = shadow.question(&seen.request) else { return };
+    counts.decisions += 1;
+    let (cards, failed) = match shadow.book.quote(&request, false) {
+        Ok(quoted) => {
+            let failure = quoted.quote.conditions.iter().find(|run| run.plugin == shadow.name);
+            let failure = failure.and_then(|run| Some(run.failure.as_ref()?.0.code.clone()));
+            (different(&seen.decided, &shares(&request, &quoted)), failure)
+        }
+        Err(error) => (Vec::new(), Some(crate::TillError::from(error).code().to_string())),
+    };
+    match (&failed, cards.is_empty()) {
+        (Some(_), _) => counts.failed += 1,
+        (None, true) => {
+            counts.same += 1;
+            return;
+        }
+        (None, false) => counts.different += 1,
+    }
+    let difference = ShadowDifference {
+        at: format_instant(seen.at),
+        order: seen.order.clone(),
+        operation: seen.operation.clone(),
+        failed,
+        cards,
+    };
+    write_difference(ledger, shadow, &difference);
+}
+
+fn different(before: &[ShareFacts], after: &[ShareFacts]) -> Vec<ShadowCard> {
+    let pairs = before.iter().filter_map(|one| Some((one, after.iter().find(|other| other.card == one.card)?)));
+    let changed = pairs.filter(|(one, other)| one != other);
+    changed
+        .map(|(before, after)| ShadowCard {
+            card: before.card.clone(),
+            before: before.outcome.clone(),
+            after: after.outcome.clone(),
+            paid_before: before.applied,
+            paid_after: after.applied,
+        })
+        .collect()
+}
+
+/// Where counts are kept; differences are behind it.
+fn key_of((site, id, digest): &Place, operation: Option<&str>) -> RecordKey {
+    let id = match operation {
+        None => format!("{id}@{digest}"),
+        Some(operation) => format!("{id}@{digest}/{operation}"),
+    };
+    RecordKey { kind: RecordKind::Shadow, site: site.clone(), id }
+}
+
+fn kept_counts(ledger: &Ledger, place: &Place) -> Option<(Option<u64>, ShadowCounts)> {
+    let key = key_of(place, None);
+    let found = ledger.store().find(&Want { records: vec![key.clone()], ..Want::default() }).ok()?;
+    match found.records.get(&key) {
+        None => Some((None, ShadowCounts::default())),
+        Some(record) => Some((Some(record.version), serde_json::from_str(&record.body).ok()?)),
+    }
+}
+
+/// Adds to the counts that are kept. False where that did not work: it is tried again with the next ones.
+fn write_counts(ledger: &Ledger, place: &Place, counts: &ShadowCounts) -> bool {
+    for _ in 0..TRIES_MAX {
+        let Some((before, mut kept)) = kept_counts(ledger, place) else { return false };
+        kept.add(counts);
+        let Ok(body) = serde_json::to_string(&kept) else { return false };
+        let change = RecordChange { key: key_of(place, None), before, body: Some(body) };
+        match ledger.write(Changes { records: vec![change], ..Changes::default() }) {
+            Ok(Verdict::Committed) => return true,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+fn write_difference(ledger: &Ledger, shadow: &Shadow, difference: &ShadowDifference) {
+    let place = shadow.place();
+    let is_enough = kept_counts(ledger, &place).is_none_or(|(_, kept)| kept.different + kept.failed >= KEPT_MAX);
+    let Ok(body) = serde_json::to_string(difference) else { return };
+    if !is_enough {
+        let change = RecordChange { key: key_of(&place, Some(&difference.operation)), before: None, body: Some(body) };
+        // Where it is there already, it says the same; where it cannot be written, it is counted all the same.
+        let _ = ledger.write(Changes { records: vec![change], ..Changes::default() });
+    }
+}
+
+impl Desk {
+    /// What a version that looks on, or looked on, has found, by its digest. What this process has seen a moment ago is in
+    /// it.
+    ///
+    /// # Errors
+    /// [`DeskError::Store`].
+    pub fn shadow_report(&self, site: &str, id: &str, digest: &str) -> Result<ShadowReport, DeskError> {
+        self.watcher.wait(Duration::from_secs(5));
+        let place = (site.to_string(), id.to_string(), digest.to_string());
+        let (_, counts) = kept_counts(self.ledger(), &place).unwrap_or_default();
+        let prefix = key_of(&place, Some("")).id;
+        let mut differences = Vec::new();
+        let mut after = prefix.clone();
+        loop {
+            let page = self.store().records(RecordKind::Shadow, site, &after, 200)?;
+            let Some(last) = page.last().map(|record| record.key.id.clone()) else { break };
+            let ours = page.iter().take_while(|record| record.key.id.starts_with(&prefix));
+            let count = differences.len();
+            differences.extend(ours.filter_map(|record| serde_json::from_str::<ShadowDifference>(&record.body).ok()));
+            if differences.len() - count < page.len() {
+                break;
+            }
+            after = last;
+        }
+        let (site, id, digest) = place;
+        Ok(ShadowReport { site, id, digest, counts, differences })
+    }
+}
