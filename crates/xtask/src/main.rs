@@ -67,6 +67,13 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measure replays of recorded decisions beside what their calls alone cost, and 1,000 loaded plugins; release build.
+    /// Takes `--decisions`, `--plugins` and `--rounds`.
+    BenchPlugins {
+        /// Passed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measure redemptions on both stores beside the raw ceiling of each; release build. Takes
     /// `--seconds`, `--rounds`, `--cards`, `--history` and `--store sqlite|postgres`.
     BenchLedger {
@@ -130,6 +137,11 @@ fn run(chore: Chore) -> Result<()> {
             prepare()?;
             cargo(["build", "--release", "--package", "giftcard"])?;
             let bench = ["bench", "--package", "giftcard-tests", "--bench", "calls", "--"];
+            cargo(bench.into_iter().map(str::to_string).chain(arguments))
+        }
+        Chore::BenchPlugins { arguments } => {
+            prepare()?;
+            let bench = ["bench", "--package", "giftcard-tests", "--bench", "plugins", "--"];
             cargo(bench.into_iter().map(str::to_string).chain(arguments))
         }
         Chore::BenchLedger { arguments } => {

@@ -273,8 +273,14 @@ fn decide(options: &ReplayOptions, stages: &Stages, row: &DecisionRow, tally: &m
         return Ok(());
     }
     let mut pause = PAUSE;
+    let mut decide = || {
+        let begun = Clock::now();
+        let answer = asked.decide();
+        tally.deciding_ns += u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        answer
+    };
     for _ in 1..TRIES_MAX {
-        match asked.decide() {
+        match decide() {
             Err(error) if error.code() == "busy" => {
                 thread::sleep(pause);
                 pause *= 2;
@@ -285,7 +291,7 @@ fn decide(options: &ReplayOptions, stages: &Stages, row: &DecisionRow, tally: &m
             }
         }
     }
-    match asked.decide() {
+    match decide() {
         Err(error) if error.code() == "busy" => Err(error),
         answer => {
             tally.decided(row, &asked, answer);

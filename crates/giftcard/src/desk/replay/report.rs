@@ -43,6 +43,8 @@ pub(super) struct Tally {
     concerned: u64,
     same: u64,
     different: u64,
+    /// Time that rules and conditions took, of all threads together.
+    pub(super) deciding_ns: u64,
     /// Why, and how many.
     not_replayable: BTreeMap<String, u64>,
     failed: BTreeMap<String, u64>,
@@ -132,8 +134,10 @@ pub struct ReplayReport {
     pub programmes: Vec<ReplayProgramme>,
     /// The first decisions that came out otherwise, at most 100.
     pub changes: Vec<ReplayChange>,
-    /// Milliseconds that deciding took, by the clock.
+    /// Milliseconds that it took, by the clock, without reading.
     pub milliseconds: u64,
+    /// Milliseconds that the rules and conditions took of these, on all threads together.
+    pub deciding_milliseconds: u64,
 }
 
 /// What cards of a programme would have paid.
@@ -229,6 +233,7 @@ impl ReplayState {
             programmes: tally.programmes.iter().map(programme).collect(),
             changes: tally.changes.clone(),
             milliseconds: self.busy_ms,
+            deciding_milliseconds: tally.deciding_ns / 1_000_000,
         }
     }
 }
@@ -246,6 +251,7 @@ impl Tally {
     pub(super) fn add(&mut self, other: Self) {
         self.decisions += other.decisions;
         self.concerned += other.concerned;
+        self.deciding_ns += other.deciding_ns;
         self.same += other.same;
         self.different += other.different;
         self.orders_refused += other.orders_refused;
