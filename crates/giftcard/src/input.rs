@@ -45,6 +45,7 @@ pub use shape::{
     TotalsInput,
 };
 pub use time::Zone;
+pub(crate) use time::{day, is_time_of_day};
 
 /// Bounds of what a shop sets up.
 pub(crate) mod setup_limits {

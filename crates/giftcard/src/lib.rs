@@ -20,6 +20,7 @@
 pub mod authoring;
 pub mod codes;
 pub mod desk;
+pub mod expressions;
 pub mod fixtures;
 pub mod input;
 pub mod output;

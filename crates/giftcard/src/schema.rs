@@ -5,6 +5,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 use crate::desk::{CheckpointExport, OperationVerdict, ReplayReport, ShadowReport, SweepReport, VerifyReport};
+use crate::expressions::{Catalogue, Tree};
 use crate::input::{
     AdjustInput, CaptureInput, CustomerDocument, IssueInput, PayInput, PoolDocument, ProgrammeDocument, QuoteInput,
     RefundInput, RefundOrderInput, RefundOtherInput, SiteDocument,
@@ -108,6 +109,8 @@ documents! {
         "What `giftcard report breakage --json` prints.";
     ReportStockOutput "report-stock-output" output StockReport, "What `giftcard report stock --json` prints.";
     BackupOutput "backup-output" output BackupOutput, "What `giftcard backup --json` prints.";
+    Catalogue "catalogue" output Catalogue, "What `giftcard plugin catalogue --json` prints.";
+    RuleTree "rule-tree" input Tree, "What `giftcard plugin expression --from-rules` reads, and `--to-rules` prints.";
     RestoreOutput "restore-output" output RestoreOutput, "What `giftcard restore --json` prints.";
 }
 

@@ -480,3 +480,31 @@ fn a_cache_that_cannot_be_used_is_told_and_can_be_done_without() {
         assert_eq!(fs::read_dir(&open).unwrap().count(), 0, "what others can write to is not used");
     }
 }
+
+#[test]
+fn rules_become_an_expression_and_an_expression_rules() {
+    let catalogue = run(&["plugin", "catalogue", "--json"]).json().remove(0);
+    let rules = catalogue["rules"].as_array().unwrap();
+    let rule = rules.iter().find(|rule| rule["id"] == "ship-to-country").unwrap();
+    assert_eq!(rule["parameters"][0]["kind"], "countries");
+    assert!(run(&["plugin", "catalogue"]).out.contains("ship-to-country"));
+    let tree = json!({"any": [
+        {"rule": "ship-to-country", "arguments": {"countries": ["DE", "AT"]}},
+        {"not": {"rule": "order-total-at-most", "arguments": {"amount": {"amount": "9.90", "currency": "EUR"}}}},
+        {"code": "card.age_days % 2 == 0"},
+    ]});
+    let expression = run_with(&["plugin", "expression", "--from-rules", "-"], &tree.to_string());
+    let text = "order.ship_to.country in [\"DE\", \"AT\"] || !(order.total <= money(\"9.90\", \"EUR\")) || \
+                card.age_days % 2 == 0\n";
+    assert_eq!((expression.code, expression.out.as_str()), (0, text), "{}", expression.err);
+    let read = |run: Run| serde_json::from_str::<Value>(&run.out).unwrap();
+    assert_eq!(read(run(&["plugin", "expression", "--to-rules", text.trim_end()])), tree);
+    assert_eq!(read(run_with(&["plugin", "expression", "--to-rules", "--file", "-"], text)), tree);
+    let own = "order.total >= 5 // wrong, but kept";
+    assert_eq!(read(run(&["plugin", "expression", "--to-rules", own])), json!({ "code": own }));
+    let wrong = r#"{"all": [{"rule": "ship-to-country", "arguments": {"countries": ["DE", "Austria"]}}]}"#;
+    let refused = run_with(&["plugin", "expression", "--from-rules", "-"], wrong);
+    let error = "`all[0].arguments.countries[1]`: `Austria` is no country code; write two capital letters";
+    assert!(refused.code == 1 && refused.err.contains(error), "{}", refused.err);
+    assert_eq!(run(&["plugin", "expression", "x"]).code, 2);
+}

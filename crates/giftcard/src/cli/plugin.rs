@@ -1,6 +1,7 @@
 //! `giftcard plugin`: what is loaded, what a file is, and what authors do. Must not know how a component is loaded.
 
 pub(super) mod author;
+mod expression;
 pub(super) mod installed;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,14 @@ pub(crate) enum Command {
     Fixture(author::FixtureArguments),
     #[command(flatten)]
     Installed(installed::Command),
+    /// List the rules that an expression can be put together from
+    Catalogue {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Turn rules of the catalogue into an expression, or an expression into rules
+    Expression(expression::ExpressionArguments),
     /// List the rules and conditions that are loaded, and those that are installed in the ledger, if there is one
     List {
         /// Only those that are installed at this site
@@ -61,10 +70,13 @@ impl Command {
     pub(crate) fn json(&self) -> bool {
         match self {
             Self::Installed(command) => command.json(),
-            Self::List { json, .. } | Self::Inspect { json, .. } | Self::Check { json, .. } => *json,
+            Self::Catalogue { json }
+            | Self::List { json, .. }
+            | Self::Inspect { json, .. }
+            | Self::Check { json, .. } => *json,
             Self::Build(arguments) => arguments.json,
             Self::Run(arguments) => arguments.json,
-            Self::New(_) | Self::Test(_) | Self::Fixture(_) => false,
+            Self::New(_) | Self::Test(_) | Self::Fixture(_) | Self::Expression(_) => false,
         }
     }
 }
@@ -105,6 +117,8 @@ pub(crate) fn run(
             }
             Ok(terminal::DONE)
         }
+        Command::Catalogue { json } => expression::catalogue(json, terminal),
+        Command::Expression(arguments) => expression::expression(&arguments, terminal),
         Command::Inspect { component, json } => {
             let (host, shelf) = load()?;
             let found = match component.to_str().and_then(|id| shelf.entry(id)).filter(|_| !component.is_file()) {

@@ -113,7 +113,7 @@ fn instant(text: &str) -> Option<InstantMs> {
 }
 
 /// A day as "2026-01-31", and nothing looser.
-pub(super) fn day(text: &str) -> Option<NaiveDate> {
+pub(crate) fn day(text: &str) -> Option<NaiveDate> {
     let bytes = text.as_bytes();
     let plain = bytes.len() == 10
         && bytes.iter().enumerate().all(|(index, byte)| match index {
@@ -124,7 +124,7 @@ pub(super) fn day(text: &str) -> Option<NaiveDate> {
 }
 
 /// Whether `text` is a time of day as "08:30".
-pub(super) fn is_time_of_day(text: &str) -> bool {
+pub(crate) fn is_time_of_day(text: &str) -> bool {
     text.len() == 5 && NaiveTime::parse_from_str(text, "%H:%M").is_ok()
 }
 
