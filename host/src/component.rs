@@ -38,13 +38,17 @@ pub struct HostConfig {
     pub calls_max: u32,
     /// Whether to reserve memory for all calls in advance. Where that fails the host goes on without.
     pub pooling: bool,
+    /// Whether a trap names the lines of the component's source where its file has debug information. For authors and their
+    /// own components: reading what a stranger's file brings takes as long as the stranger likes. Code compiled with it has an
+    /// engine id of its own; answers and fuel are the same.
+    pub source_lines: bool,
 }
 
 impl Default for HostConfig {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
         let calls_max = u32::try_from(cores.saturating_mul(4)).unwrap_or(64).clamp(16, 256);
-        Self { limits: Limits::default(), cache: None, calls_max, pooling: true }
+        Self { limits: Limits::default(), cache: None, calls_max, pooling: true, source_lines: false }
     }
 }
 
@@ -189,7 +193,7 @@ impl Host {
     /// [`HostError`] where the engine cannot be made, or the cache's directory is not private to this user.
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
         let cache = config.cache.as_deref().map(CodeCache::open).transpose()?;
-        let sandbox = Sandbox::new(config.limits, config.calls_max.max(1), config.pooling)?;
+        let sandbox = Sandbox::new(config.limits, config.calls_max.max(1), config.pooling, config.source_lines)?;
         Ok(Self { inner: Arc::new(Inner { sandbox, cache }) })
     }
 

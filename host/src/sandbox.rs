@@ -11,8 +11,8 @@ use std::time::Instant;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolConcurrencyLimitError, PoolingAllocationConfig,
-    ResourceLimiter, Store, Trap,
+    Config, Enabled, Engine, FrameInfo, InstanceAllocationStrategy, PoolConcurrencyLimitError, PoolingAllocationConfig,
+    ResourceLimiter, Store, Trap, WasmBacktraceDetails,
 };
 
 use crate::error::{CallFailure, HostError, clip};
@@ -63,8 +63,8 @@ struct Shared {
 
 impl Sandbox {
     /// `calls_max` is how many calls may run at once; more wait.
-    pub(crate) fn new(limits: Limits, calls_max: u32, pooling: bool) -> Result<Self, HostError> {
-        let (engine, allocation) = allocate(&limits, calls_max, pooling)?;
+    pub(crate) fn new(limits: Limits, calls_max: u32, pooling: bool, source_lines: bool) -> Result<Self, HostError> {
+        let (engine, allocation) = allocate(&limits, calls_max, pooling, source_lines)?;
         let engine_id = Arc::from(engine_id(&engine));
         let ticker = Ticker::start(&engine)?;
         let permits = Permits::new(calls_max);
@@ -187,13 +187,17 @@ impl fmt::Display for MemoryPressure {
 
 impl std::error::Error for MemoryPressure {}
 
-/// The reason and the innermost functions, without addresses that say nothing to an author.
+/// The reason and the innermost functions, without addresses that say nothing to an author; with lines of the source where
+/// the engine reads them.
 fn trap_message(error: &wasmtime::Error) -> String {
     const FRAMES_MAX: usize = 8;
     let mut message = clip(&error.root_cause().to_string());
     if let Some(trace) = error.downcast_ref::<wasmtime::WasmBacktrace>() {
-        let mut names: Vec<String> =
-            trace.frames().iter().filter_map(|frame| frame.func_name()).map(author_name).collect();
+        let mut places: Vec<Place> = trace.frames().iter().flat_map(places).collect();
+        // How a panic ends the call is the same for all of them; what panicked is its last function.
+        let innermost_own = places.iter().position(|place| !place.of_the_library).unwrap_or(0);
+        places.drain(..innermost_own.saturating_sub(1));
+        let mut names: Vec<String> = places.into_iter().map(|place| place.name).collect();
         // A recursion is one name.
         names.dedup();
         names.truncate(FRAMES_MAX);
@@ -202,6 +206,42 @@ fn trap_message(error: &wasmtime::Error) -> String {
         }
     }
     message
+}
+
+/// Where a function was when it trapped.
+struct Place {
+    /// The function's name and, where it is known, file and line.
+    name: String,
+    /// Of Rust's own library, as far as is known.
+    of_the_library: bool,
+}
+
+/// The function of a frame, after those that the compiler has put inside of it.
+fn places(frame: &FrameInfo) -> Vec<Place> {
+    if frame.symbols().is_empty() {
+        let name = frame.func_name().map(author_name);
+        return name.map(|name| Place { name, of_the_library: false }).into_iter().collect();
+    }
+    let outermost = frame.symbols().len() - 1;
+    let place = |(index, symbol): (usize, &wasmtime::FrameSymbol)| {
+        // The component's own names are longer than those of its debug information.
+        let own = frame.func_name().filter(|_| index == outermost);
+        let name = own.or(symbol.name()).map_or_else(|| "?".to_string(), author_name);
+        match (symbol.file(), symbol.line()) {
+            (Some(file), Some(line)) => {
+                let library = library_file(file);
+                let shown = clip(library.unwrap_or(file));
+                Place { name: format!("{name} ({shown}:{line})"), of_the_library: library.is_some() }
+            }
+            _ => Place { name, of_the_library: false },
+        }
+    };
+    frame.symbols().iter().enumerate().map(place).collect()
+}
+
+/// A file of Rust's own library, which is below a folder named after the compiler.
+fn library_file(file: &str) -> Option<&str> {
+    file.strip_prefix("/rustc/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest)
 }
 
 /// A function's name as its author wrote it, without the hash of a Rust symbol. A long one is not looked into: names
@@ -215,23 +255,34 @@ fn author_name(name: &str) -> String {
 }
 
 /// The fastest allocation that this machine gives.
-fn allocate(limits: &Limits, calls_max: u32, pooling: bool) -> Result<(Engine, Allocation), HostError> {
+fn allocate(
+    limits: &Limits,
+    calls_max: u32,
+    pooling: bool,
+    source_lines: bool,
+) -> Result<(Engine, Allocation), HostError> {
+    let engine = |pool| engine(limits, pool, source_lines);
     let mut reason = "asked for".to_string();
     if pooling {
         // Wiping kept pages pays only where the kernel can tell which ones were touched (Linux 6.7 and newer).
-        let kept = engine(limits, Some(pool(limits, calls_max, true)));
-        match kept.or_else(|_| engine(limits, Some(pool(limits, calls_max, false)))) {
+        let kept = engine(Some(pool(limits, calls_max, true)));
+        match kept.or_else(|_| engine(Some(pool(limits, calls_max, false)))) {
             Ok(engine) => return Ok((engine, Allocation::Pooling)),
             // Most often the address space is too small for the reservations.
             Err(error) => reason = format!("{error:#}"),
         }
     }
-    let engine = engine(limits, None).map_err(|error| HostError::Engine(format!("{error:#}")))?;
+    let engine = engine(None).map_err(|error| HostError::Engine(format!("{error:#}")))?;
     Ok((engine, Allocation::OnDemand { reason }))
 }
 
-fn engine(limits: &Limits, pool: Option<PoolingAllocationConfig>) -> wasmtime::Result<Engine> {
+fn engine(limits: &Limits, pool: Option<PoolingAllocationConfig>, source_lines: bool) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
+    // Whatever the environment says.
+    config.wasm_backtrace_details(match source_lines {
+        true => WasmBacktraceDetails::Enable,
+        false => WasmBacktraceDetails::Disable,
+    });
     config.wasm_component_model(true).concurrency_support(false);
     // The same request gives the same bytes and the same fuel, on every machine.
     config.cranelift_nan_canonicalization(true).wasm_relaxed_simd(false).consume_fuel(true);
@@ -486,7 +537,7 @@ mod tests {
     use super::*;
 
     fn failure(error: &wasmtime::Error, instantiated: bool) -> CallFailure {
-        let sandbox = Sandbox::new(Limits::default(), 1, false).unwrap();
+        let sandbox = Sandbox::new(Limits::default(), 1, false, false).unwrap();
         let state = CallState { instantiated, ..CallState::new(&Limits::default()) };
         sandbox.failure(error, &state)
     }
@@ -518,7 +569,7 @@ mod tests {
     #[test]
     fn a_deadline_without_end_is_no_overflow() {
         let limits = Limits { deadline: std::time::Duration::MAX, ..Limits::default() };
-        assert_eq!(Sandbox::new(limits, 1, false).unwrap().deadline_ticks(), u64::MAX / 4 + 1);
+        assert_eq!(Sandbox::new(limits, 1, false, false).unwrap().deadline_ticks(), u64::MAX / 4 + 1);
     }
 
     #[test]

@@ -288,7 +288,10 @@ fn dispatch(
         Command::Expire(arguments) => expire::run(ledger, loading, &arguments, terminal),
         Command::Backup(arguments) => backup::backup(ledger, &arguments, terminal),
         Command::Restore(arguments) => backup::run_restore(ledger, &arguments, terminal),
-        Command::Plugin(command) => plugin::run(command, || shelf(loading), || ledger.desk(loading), terminal),
+        Command::Plugin(command) => {
+            let source_lines = command.is_for_authors();
+            plugin::run(command, || shelf_of(loading, source_lines), || ledger.desk(loading), terminal)
+        }
         Command::Schema { document } => {
             let document = document.as_deref().and_then(Document::named);
             terminal.line(&format!("{:#}", document.map_or_else(schemas, schema)))?;
@@ -304,7 +307,12 @@ fn dispatch(
 }
 
 fn shelf(loading: &Loading) -> Result<(Host, Shelf), Failure> {
-    let host = host(loading).map_err(|error| Failure::refused("host", without_number(&error.to_string())))?;
+    shelf_of(loading, false)
+}
+
+fn shelf_of(loading: &Loading, source_lines: bool) -> Result<(Host, Shelf), Failure> {
+    let host =
+        host(loading, source_lines).map_err(|error| Failure::refused("host", without_number(&error.to_string())))?;
     let mut shelf = Shelf::standard(&host).map_err(|error| {
         let error = PluginsError::from(error);
         Failure::rule(error.code(), error.to_string())
@@ -317,8 +325,8 @@ fn shelf(loading: &Loading) -> Result<(Host, Shelf), Failure> {
 
 /// A host that keeps compiled components. A folder that was asked for must be usable, or the command is refused; where
 /// the usual one cannot be used, everything is compiled at each start.
-fn host(loading: &Loading) -> Result<Host, HostError> {
-    let config = HostConfig::default();
+fn host(loading: &Loading, source_lines: bool) -> Result<Host, HostError> {
+    let config = HostConfig { source_lines, ..HostConfig::default() };
     if loading.no_cache {
         return Host::new(config);
     }

@@ -122,6 +122,15 @@ fn check_trial(author: &Author, project: &Path) {
     fs::write(project.join("settings.json"), r#"{"days": ["Sundae"]}"#).unwrap();
     run(&["--settings", "settings.json"]).failed_with(1, "Sundae");
     run(&["--step", "2"]).failed_with(1, "has 1 steps, and --step is 2");
+    // Lines of the source cost a decision nothing.
+    let case: Value = serde_json::from_str(&fs::read_to_string(project.join(fixture)).unwrap()).unwrap();
+    let mut asked = case["steps"][0]["quote"].clone();
+    asked["now"] = case["now"].clone();
+    fs::write(project.join("asked.json"), asked.to_string()).unwrap();
+    let decided = author.giftcard(project, &["quote", "--plugins", ".", "--json", "asked.json"]).succeeded().out;
+    let decided: Value = serde_json::from_str(&decided).unwrap();
+    let shown: Value = serde_json::from_str(&run(&["--json"]).succeeded().out).unwrap();
+    assert_eq!(decided["rules"]["calls"][0]["fuel"], shown["asked"][0]["fuel"]);
     // An order that binds nothing.
     fs::write(project.join("order.json"), r#"{"order": {"currency": "USD", "total": "1.00"}, "cards": []}"#).unwrap();
     let arguments = ["plugin", "run", "lucky-days.wasm", "--input", "order.json"];
@@ -153,7 +162,19 @@ fn check_mistakes(author: &Author, project: &Path) {
     edit(&source, "let passed = days", "assert!(guilty_function(&days) > 0);\n        let passed = days");
     author.giftcard(project, &["plugin", "build", "--offline"]).succeeded();
     let run = ["plugin", "run", "lucky-days.wasm", "--input", "fixtures/refused-on-another-day.json"];
-    author.giftcard(project, &run).failed_with(3, "guilty_function");
+    let line = fs::read_to_string(&source).unwrap().lines().position(|line| line.contains("days[7]")).unwrap() + 1;
+    let place = "core::panicking::panic_bounds_check (library/core/src/panicking.rs";
+    author.giftcard(project, &run).failed_with(3, place);
+    author.giftcard(project, &run).failed_with(3, &format!("< lucky_days::guilty_function (src/lib.rs:{line}) < "));
+    let component = fs::read(project.join("lucky-days.wasm")).unwrap();
+    for folder in [author.home.path(), &toolchain("CARGO_HOME", ".cargo"), &toolchain("RUSTUP_HOME", ".rustup")] {
+        let folder = folder.to_str().unwrap().as_bytes();
+        assert!(!component.windows(folder.len()).any(|bytes| bytes == folder), "a folder of the author's is in it");
+    }
+    // What decides does not read what a component brings of its source.
+    let decided = author.giftcard(project, &["quote", "--plugins", ".", "asked.json"]);
+    decided.failed_with(3, "guilty_function");
+    assert!(!decided.out.contains("src/lib.rs") && !decided.err.contains("src/lib.rs"), "{}", decided.out);
     edit(&source, "days[7].len()", "days[7]");
     author.giftcard(project, &["plugin", "build", "--offline"]).failed_with(1, "mismatched types");
     let home = author.home.path();

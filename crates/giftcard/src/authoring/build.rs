@@ -28,11 +28,13 @@ pub fn build(folder: &Path, offline: bool) -> Result<Built, AuthoringError> {
     if !folder.join("Cargo.toml").is_file() {
         return Err(AuthoringError::NoProject(folder.to_path_buf()));
     }
-    look_for_tools(folder)?;
+    let libraries = look_for_tools(folder)?;
     let mut cargo = Command::new("cargo");
     // Its configuration is looked for from there on.
     cargo.current_dir(folder);
     cargo.args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"]);
+    // Joins the flags of the project's own configuration.
+    cargo.arg("--config").arg(format!("target.{TARGET}.rustflags={}", Value::from(remapped(folder, &libraries))));
     cargo.stderr(Stdio::inherit()).stdin(Stdio::null());
     if offline {
         cargo.arg("--offline");
@@ -58,14 +60,43 @@ pub fn build(folder: &Path, offline: bool) -> Result<Built, AuthoringError> {
 const RUST: AuthoringError =
     AuthoringError::Tool { tool: "Rust (`cargo`)", install: "curl https://sh.rustup.rs -sSf | sh" };
 
-/// The toolchain is the one that the project's folder chooses.
-fn look_for_tools(folder: &Path) -> Result<(), AuthoringError> {
+/// Flags that leave an author's folders out of a component: files of the project are named from there, those of other crates
+/// from the crate's folder. `libraries` are the toolchain's. Of two that fit, the later counts.
+fn remapped(folder: &Path, libraries: &Path) -> Vec<String> {
+    let mut flags = Vec::new();
+    let mut leave_out = |prefix: PathBuf, instead: &str| {
+        flags.push(format!("--remap-path-prefix={}={instead}", prefix.display()));
+    };
+    // INVARIANT of the toolchain: libraries are in lib/rustlib/TARGET/lib.
+    if let Some(toolchain) = libraries.ancestors().nth(4) {
+        leave_out(toolchain.join("lib/rustlib/src/rust"), "/rustc/src");
+    }
+    let home = || std::env::home_dir().map(|home| home.join(".cargo"));
+    if let Some(home) = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(home) {
+        leave_out(home.clone(), "cargo");
+        for registry in home.join("registry/src").read_dir().into_iter().flatten().flatten() {
+            leave_out(registry.path(), "");
+        }
+    }
+    let manifest = Command::new("cargo")
+        .args(["locate-project", "--workspace", "--message-format", "plain"])
+        .current_dir(folder)
+        .output();
+    let manifest = manifest.ok().map(|found| PathBuf::from(String::from_utf8_lossy(&found.stdout).trim()));
+    if let Some(workspace) = manifest.as_deref().and_then(Path::parent).filter(|path| path.is_absolute()) {
+        leave_out(workspace.to_path_buf(), "");
+    }
+    flags
+}
+
+/// Where the target's libraries are. The toolchain is the one that the project's folder chooses.
+fn look_for_tools(folder: &Path) -> Result<PathBuf, AuthoringError> {
     let libraries =
         Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).current_dir(folder).output();
     let libraries = libraries.ok().filter(|found| found.status.success()).ok_or(RUST)?;
     let libraries = PathBuf::from(String::from_utf8_lossy(&libraries.stdout).trim());
     match libraries.is_dir() {
-        true => Ok(()),
+        true => Ok(libraries),
         false => Err(AuthoringError::Tool {
             tool: "Rust's WebAssembly target",
             install: "rustup target add wasm32-unknown-unknown",

@@ -67,6 +67,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether it runs a component of the author's own, and shows where in its source it fails.
+    pub(crate) fn is_for_authors(&self) -> bool {
+        matches!(self, Self::Run(_) | Self::Test(_))
+    }
+
     pub(crate) fn json(&self) -> bool {
         match self {
             Self::Installed(command) => command.json(),
