@@ -19,7 +19,7 @@ use crate::error::{
 };
 use crate::grant::{COMPONENT_BYTES_CEILING, Grant};
 use crate::limits::Limits;
-use crate::sandbox::{Allocation, CallState, Sandbox, hex};
+use crate::sandbox::{Allocation, CallState, Purpose, Sandbox, hex};
 use crate::settings::{Setting, described_settings, with_defaults};
 use crate::v0_1::bindings::exports::giftcard::rules::plugin::GuestIndices;
 use crate::v0_1::{self, ConditionPre, Needs, RulesPre};
@@ -193,7 +193,8 @@ impl Host {
     /// [`HostError`] where the engine cannot be made, or the cache's directory is not private to this user.
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
         let cache = config.cache.as_deref().map(CodeCache::open).transpose()?;
-        let sandbox = Sandbox::new(config.limits, config.calls_max.max(1), config.pooling, config.source_lines)?;
+        let purpose = if config.source_lines { Purpose::Author } else { Purpose::Decide };
+        let sandbox = Sandbox::new(config.limits, config.calls_max.max(1), config.pooling, purpose)?;
         Ok(Self { inner: Arc::new(Inner { sandbox, cache }) })
     }
 

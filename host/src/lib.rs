@@ -45,6 +45,8 @@ mod contract;
 mod error;
 mod grant;
 mod limits;
+mod probes;
+mod profile;
 mod rulebook;
 mod sandbox;
 mod settings;
@@ -66,6 +68,7 @@ pub use limits::{
     FUNCTIONS_MAX, LOG_BYTES_MAX, LOG_LINES_MAX, Limits, MEMORY_BYTES_MAX, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX,
     WAIT_MAX,
 };
+pub use profile::{Profile, ProfileError, Profiler};
 pub use rulebook::{CallRecord, Quoted, RefundError, Refunded, Rulebook, Watch, pinned};
 pub use sandbox::Allocation;
 pub use settings::{Setting, SettingKind, SettingsError};

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::num::NonZero;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -46,6 +47,27 @@ pub(crate) struct Failed {
     pub(crate) spent: Spent,
 }
 
+/// Functions that are told of one point of a profile. A recursion that is deeper loses its outermost ones.
+const PROFILE_FRAMES_MAX: usize = 1_000;
+
+/// What calls are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// For the answer.
+    Decide,
+    /// For the answer, and to show its author where in the source it fails.
+    Author,
+    /// To see who uses fuel.
+    Profile,
+}
+
+/// Where a call for a profile is stopped, and in which functions it then was.
+#[derive(Default)]
+struct Stop {
+    fuel: Option<u64>,
+    stack: Vec<String>,
+}
+
 /// The engine, and the limits of a component: those of the host, or raised. Cheap to clone; all share the engine.
 #[derive(Clone)]
 pub(crate) struct Sandbox {
@@ -58,17 +80,21 @@ struct Shared {
     permits: Permits,
     allocation: Allocation,
     engine_id: Arc<str>,
+    /// Only for a profile, which makes one call at a time.
+    stop: Mutex<Stop>,
+    purpose: Purpose,
     _ticker: Ticker,
 }
 
 impl Sandbox {
     /// `calls_max` is how many calls may run at once; more wait.
-    pub(crate) fn new(limits: Limits, calls_max: u32, pooling: bool, source_lines: bool) -> Result<Self, HostError> {
-        let (engine, allocation) = allocate(&limits, calls_max, pooling, source_lines)?;
+    pub(crate) fn new(limits: Limits, calls_max: u32, pooling: bool, purpose: Purpose) -> Result<Self, HostError> {
+        let (engine, allocation) = allocate(&limits, calls_max, pooling, purpose)?;
         let engine_id = Arc::from(engine_id(&engine));
         let ticker = Ticker::start(&engine)?;
-        let permits = Permits::new(calls_max);
-        Ok(Self { shared: Arc::new(Shared { engine, permits, allocation, engine_id, _ticker: ticker }), limits })
+        let (permits, stop) = (Permits::new(calls_max), Mutex::default());
+        let shared = Shared { engine, permits, allocation, engine_id, stop, purpose, _ticker: ticker };
+        Ok(Self { shared: Arc::new(shared), limits })
     }
 
     /// The same engine with other limits. INVARIANT: none is above its ceiling, which is what the pool is made for.
@@ -112,14 +138,16 @@ impl Sandbox {
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(self.limits.answer_bytes_max);
         store.set_epoch_deadline(self.deadline_ticks());
-        let result = store.set_fuel(self.limits.fuel_max).and_then(|()| component.instantiate(&mut store)).and_then(
-            |instance| {
-                store.data_mut().instantiated = true;
-                run(&mut store, &instance)
-            },
-        );
+        let fuel_max = self.fuel_max();
+        let result = store.set_fuel(fuel_max).and_then(|()| component.instantiate(&mut store)).and_then(|instance| {
+            store.data_mut().instantiated = true;
+            run(&mut store, &instance)
+        });
         let failure = result.as_ref().err().map(|error| self.failure(error, store.data()));
-        let fuel = self.limits.fuel_max.saturating_sub(store.get_fuel().unwrap_or(0));
+        if let (Purpose::Profile, Err(error)) = (self.shared.purpose, &result) {
+            self.stop().stack = stack(error);
+        }
+        let fuel = fuel_max.saturating_sub(store.get_fuel().unwrap_or(0));
         let state = store.into_data();
         let spent = Spent { fuel, memory_bytes: state.limiter.memory_bytes, log: state.log.lines };
         match (result, failure) {
@@ -129,6 +157,28 @@ impl Sandbox {
                 Err(Failed { failure, spent })
             }
         }
+    }
+
+    fn fuel_max(&self) -> u64 {
+        match self.shared.purpose {
+            Purpose::Profile => self.stop().fuel.unwrap_or(self.limits.fuel_max),
+            Purpose::Decide | Purpose::Author => self.limits.fuel_max,
+        }
+    }
+
+    /// The next call of a profile stops once it has used so much fuel.
+    pub(crate) fn stop_at(&self, fuel: u64) {
+        *self.stop() = Stop { fuel: Some(fuel), stack: Vec::new() };
+    }
+
+    /// The functions that the last call of a profile was in when it stopped, the outermost first. None if it did not.
+    pub(crate) fn stopped_in(&self) -> Vec<String> {
+        std::mem::take(&mut self.stop().stack)
+    }
+
+    fn stop(&self) -> MutexGuard<'_, Stop> {
+        // What a thread that panicked has left is written over before the next call.
+        self.shared.stop.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn deadline_ticks(&self) -> u64 {
@@ -244,6 +294,16 @@ fn library_file(file: &str) -> Option<&str> {
     file.strip_prefix("/rustc/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest)
 }
 
+/// The functions of a backtrace, the outermost first.
+fn stack(error: &wasmtime::Error) -> Vec<String> {
+    let Some(trace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else { return Vec::new() };
+    let name = |frame: &FrameInfo| match frame.func_name() {
+        Some(name) => author_name(name),
+        None => format!("function {}", frame.func_index()),
+    };
+    trace.frames().iter().rev().map(name).collect()
+}
+
 /// A function's name as its author wrote it, without the hash of a Rust symbol. A long one is not looked into: names
 /// are the guest's, and demangling can make a book of a line.
 fn author_name(name: &str) -> String {
@@ -259,9 +319,9 @@ fn allocate(
     limits: &Limits,
     calls_max: u32,
     pooling: bool,
-    source_lines: bool,
+    purpose: Purpose,
 ) -> Result<(Engine, Allocation), HostError> {
-    let engine = |pool| engine(limits, pool, source_lines);
+    let engine = |pool| engine(limits, pool, purpose);
     let mut reason = "asked for".to_string();
     if pooling {
         // Wiping kept pages pays only where the kernel can tell which ones were touched (Linux 6.7 and newer).
@@ -276,13 +336,16 @@ fn allocate(
     Ok((engine, Allocation::OnDemand { reason }))
 }
 
-fn engine(limits: &Limits, pool: Option<PoolingAllocationConfig>, source_lines: bool) -> wasmtime::Result<Engine> {
+fn engine(limits: &Limits, pool: Option<PoolingAllocationConfig>, purpose: Purpose) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     // Whatever the environment says.
-    config.wasm_backtrace_details(match source_lines {
-        true => WasmBacktraceDetails::Enable,
-        false => WasmBacktraceDetails::Disable,
+    config.wasm_backtrace_details(match purpose {
+        Purpose::Author => WasmBacktraceDetails::Enable,
+        Purpose::Decide | Purpose::Profile => WasmBacktraceDetails::Disable,
     });
+    if purpose == Purpose::Profile {
+        config.wasm_backtrace_max_frames(NonZero::new(PROFILE_FRAMES_MAX));
+    }
     config.wasm_component_model(true).concurrency_support(false);
     // The same request gives the same bytes and the same fuel, on every machine.
     config.cranelift_nan_canonicalization(true).wasm_relaxed_simd(false).consume_fuel(true);
@@ -537,7 +600,7 @@ mod tests {
     use super::*;
 
     fn failure(error: &wasmtime::Error, instantiated: bool) -> CallFailure {
-        let sandbox = Sandbox::new(Limits::default(), 1, false, false).unwrap();
+        let sandbox = Sandbox::new(Limits::default(), 1, false, Purpose::Decide).unwrap();
         let state = CallState { instantiated, ..CallState::new(&Limits::default()) };
         sandbox.failure(error, &state)
     }
@@ -569,7 +632,7 @@ mod tests {
     #[test]
     fn a_deadline_without_end_is_no_overflow() {
         let limits = Limits { deadline: std::time::Duration::MAX, ..Limits::default() };
-        assert_eq!(Sandbox::new(limits, 1, false, false).unwrap().deadline_ticks(), u64::MAX / 4 + 1);
+        assert_eq!(Sandbox::new(limits, 1, false, Purpose::Decide).unwrap().deadline_ticks(), u64::MAX / 4 + 1);
     }
 
     #[test]

@@ -2,15 +2,19 @@
 //! component is run, nor what a command line is.
 //!
 //! [`begin`] writes a project, [`build`] makes a component of it, [`trial`] asks it about one order and shows everything
-//! that it answered; its fixtures are run by [`crate::fixtures`].
+//! that it answered, [`profile()`] where its fuel went; its fixtures are run by [`crate::fixtures`].
 
 mod build;
+mod flame;
+mod profile;
 mod project;
 mod trial;
 
 use std::path::PathBuf;
 
 pub use build::{Built, build};
+pub use flame::flame_graph;
+pub use profile::{FuelProfile, FunctionFuel, StackFuel, profile};
 pub use project::{FIXTURES, Language, begin};
 pub use trial::{Asked, Trial, bind, trial};
 

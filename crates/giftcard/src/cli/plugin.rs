@@ -3,6 +3,7 @@
 pub(super) mod author;
 mod expression;
 pub(super) mod installed;
+mod profile;
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     Build(author::BuildArguments),
     /// Ask a component about one order; shows verdicts, what they rest on, fuel, memory and log
     Run(author::RunArguments),
+    /// Show which functions of a condition use its fuel for one order
+    Profile(profile::ProfileArguments),
     /// Run a project's fixtures, each twice
     Test(author::TestArguments),
     /// Make a fixture of the last decision for an order of the ledger, without what tells who ordered
@@ -81,6 +84,7 @@ impl Command {
             | Self::Check { json, .. } => *json,
             Self::Build(arguments) => arguments.json,
             Self::Run(arguments) => arguments.json,
+            Self::Profile(arguments) => arguments.json,
             Self::New(_) | Self::Test(_) | Self::Fixture(_) | Self::Expression(_) => false,
         }
     }
@@ -97,6 +101,7 @@ pub(crate) fn run(
         Command::New(arguments) => author::new(&arguments, terminal),
         Command::Build(arguments) => author::build(&arguments, &load()?.0, terminal),
         Command::Run(arguments) => author::run(&arguments, load()?, terminal),
+        Command::Profile(arguments) => profile::profile(&arguments, load()?, terminal),
         Command::Test(arguments) => author::test(&arguments, load()?, terminal),
         Command::Fixture(arguments) => author::fixture(&arguments, &open()?, terminal),
         Command::Installed(command) => installed::run(&command, open, terminal),

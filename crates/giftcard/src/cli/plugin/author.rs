@@ -169,22 +169,22 @@ pub(crate) fn run(
 }
 
 /// Standard rules and conditions, with this component among them or in the place of one.
-fn till_with(component: Component, path: &Path, mut shelf: Shelf) -> (Till, String) {
+pub(super) fn till_with(component: Component, path: &Path, mut shelf: Shelf) -> (Till, String) {
     let id = component.facts().id.clone();
     shelf.add(component, Origin::File(path.to_path_buf()));
     (Till::new(shelf.into_rulebook()), id)
 }
 
-fn unusable(file: &Path, problem: &str) -> Failure {
+pub(super) fn unusable(file: &Path, problem: &str) -> Failure {
     Failure::refused("file-unusable", format!("`{}`: {problem}", file.display()))
 }
 
-fn read<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, Failure> {
+pub(super) fn read<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, Failure> {
     serde_json::from_str(&read_text(file)?).map_err(|error| unusable(file, &error.to_string()))
 }
 
 /// The order's document and the moment to decide at: of a fixture, or of an order by itself.
-fn question(file: &Path, step: usize) -> Result<(Value, i64), Failure> {
+pub(super) fn question(file: &Path, step: usize) -> Result<(Value, i64), Failure> {
     let document: Value = read(file)?;
     if document.get("steps").is_none() {
         return Ok((document, now_ms()));
