@@ -48,7 +48,7 @@ pub(crate) struct Failed {
 }
 
 /// Functions that are told of one point of a profile. A recursion that is deeper loses its outermost ones.
-const PROFILE_FRAMES_MAX: usize = 1_000;
+const PROFILE_FRAMES_MAX: usize = 200;
 
 /// What calls are made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

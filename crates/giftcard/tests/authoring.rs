@@ -1,6 +1,6 @@
 //! What an author of a condition does with the built binary: begins a project, builds it, tests it, tries it on an order.
 //! Everything works without a network once the workspace itself has been built.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, reason = "a test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -91,6 +91,7 @@ fn a_new_project_is_built_tested_and_tried_on_an_order() {
     check_build(&author, &project);
     check_trial(&author, &project);
     check_fixtures(&author, &project);
+    check_profile(&author, &project);
     check_mistakes(&author, &project);
 }
 
@@ -152,6 +153,48 @@ fn check_fixtures(author: &Author, project: &Path) {
     assert!(report.contains("failures=\"1\"") && report.contains("accepted-on-a-listed-day"), "{report}");
     edit(&fixture, "\"due\": \"0.00\"", "\"due\": \"1.00\"");
     test(&["--bless"]).failed_with(1, "claim `due`: is \"0.00\", not \"1.00\"");
+}
+
+fn check_profile(author: &Author, project: &Path) {
+    // One function has nothing but arithmetic in it, so that nothing stops in it by itself; the other one calls it.
+    let source = project.join("src/lib.rs");
+    let steps = "    x = (x ^ x.rotate_left(7)).wrapping_mul(0x9e37_79b9_7f4a_7c15);\n".repeat(40);
+    let functions = format!(
+        "#[inline(never)]\nfn busy_leaf(mut x: u64) -> u64 {{\n{steps}    x\n}}\n\n#[inline(never)]\n\
+         fn its_caller(count: u64) -> u64 {{\n    (0..count).fold(1, |x, n| busy_leaf(x ^ n))\n}}\n\ngiftcard_plugin::export"
+    );
+    let before = fs::read_to_string(&source).unwrap();
+    edit(&source, "giftcard_plugin::export", &functions);
+    edit(&source, "let passed = days", "assert!(its_caller(30) != 1);\n        let passed = days");
+    author.giftcard(project, &["plugin", "build", "--offline"]).succeeded();
+    let input = ["lucky-days.wasm", "--input", "fixtures/refused-on-another-day.json"];
+    let giftcard = |more: &[&str]| author.giftcard(project, &[&["plugin"], &more[..1], &input, &more[1..]].concat());
+    let read = |run: Run| serde_json::from_str::<Value>(&run.succeeded().out).unwrap();
+    let profile = read(giftcard(&["profile", "--json", "--out", "flame.svg"]));
+    assert_eq!(
+        (&profile["fuel"], &profile["step"]),
+        (&read(giftcard(&["run", "--json"]))["asked"][0]["fuel"], &json!(1))
+    );
+    let functions = profile["functions"].as_array().unwrap();
+    let number = |name: &str, field: &str| {
+        let found = functions.iter().find(|function| function["function"] == format!("lucky_days::{name}"));
+        found.unwrap_or_else(|| panic!("{name}: {functions:?}"))[field].as_u64().unwrap()
+    };
+    let (leaf, caller) = (number("busy_leaf", "own"), number("its_caller", "own"));
+    assert!(leaf > 30 * 40 * 4 && leaf > 10 * caller, "{leaf} {caller}");
+    assert_eq!(number("its_caller", "total"), leaf + caller);
+    assert_eq!(functions[0]["function"], "lucky_days::busy_leaf");
+    let sum: u64 = profile["stacks"].as_array().unwrap().iter().map(|way| way["fuel"].as_u64().unwrap()).sum();
+    assert_eq!(sum, profile["fuel"].as_u64().unwrap());
+    let picture = fs::read(project.join("flame.svg")).unwrap();
+    assert!(String::from_utf8_lossy(&picture).contains("<title>lucky_days::busy_leaf: "));
+    let shown = giftcard(&["profile", "--out", "again.svg"]).succeeded().out;
+    assert!(shown.contains("every unit was looked at") && shown.contains("lucky_days::busy_leaf"), "{shown}");
+    assert_eq!(fs::read(project.join("again.svg")).unwrap(), picture);
+    author
+        .giftcard(project, &["plugin", "profile", "lucky-days.wasm", "--input", "order.json"])
+        .failed_with(1, "was not asked");
+    fs::write(source, before).unwrap();
 }
 
 fn check_mistakes(author: &Author, project: &Path) {
