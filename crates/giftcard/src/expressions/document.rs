@@ -109,6 +109,11 @@ fn count(fields: usize) -> &'static str {
 /// Code has to be an expression by itself, or it would be another beside others.
 fn code(json: &Value) -> Result<Tree, InputError> {
     let Some(code) = json.as_str() else { return Err(InputError::here(InputErrorKind::WrongType, "must be a string")) };
+    let (bytes, bytes_max) = (code.len(), super::EXPRESSION_BYTES_MAX);
+    if bytes > bytes_max {
+        let problem = format!("has {bytes} bytes; at most {bytes_max} are allowed");
+        return Err(InputError::here(InputErrorKind::TooLarge, problem));
+    }
     match read::parse(code) {
         Some(_) => Ok(Tree::Code(code.to_string())),
         None => {

@@ -120,6 +120,51 @@ fn has_a_rule(tree: &Tree) -> bool {
     }
 }
 
+/// Expressions as people write them: spaces, comments, needless parentheses, rules and whatever else.
+fn any_text_by_hand() -> impl Strategy<Value = String> {
+    let leaf = proptest::sample::select(vec![
+        "customer.registered",
+        "true",
+        "false",
+        "x",
+        "order.total>=money('50.00')",
+        "money(\"5\") <= order.total && order.total <= money(\"9\", \"EUR\")",
+        "now.weekday in [6,\n 7]",
+        "a ? b : c",
+        "order.channel in ['a', r\"b\"] // or so\n",
+        "// all of them\ncustomer.orders == 0",
+        "x == y",
+        "-x < 3",
+        "order.lines.exists(l, l.sku == 'a' || !l.ok)",
+        "has(card.days_left) && card.days_left <= 030",
+    ]);
+    leaf.prop_map(str::to_string).prop_recursive(5, 20, 3, |inner| {
+        let several = vec(inner.clone(), 2..4);
+        prop_oneof![
+            (several.clone(), any::<bool>()).prop_map(|(parts, tight)| parts.join(if tight { "&&" } else { "  && " })),
+            (several, any::<bool>()).prop_map(|(parts, tight)| parts.join(if tight { "||" } else { "\n|| " })),
+            // The parser makes nothing of two signs beside each other.
+            inner.clone().prop_map(|inner| format!("!{}", inner.trim_start_matches('!'))),
+            inner.clone().prop_map(|inner| format!("!({inner})")),
+            inner.prop_map(|inner| format!("( {inner})")),
+        ]
+    })
+}
+
+/// What a text says, without where.
+fn syntax(text: &str) -> Option<String> {
+    let syntax = format!("{:?}", read::parse(text)?);
+    let mut plain = String::new();
+    for (index, piece) in syntax.split("id: ").enumerate() {
+        plain.push_str(if index == 0 { piece } else { piece.trim_start_matches(|c: char| c.is_ascii_digit()) });
+    }
+    Some(plain)
+}
+
+fn comments(text: &str) -> Vec<String> {
+    text.lines().filter_map(|line| line.split_once("//").map(|(_, comment)| comment.trim().to_string())).collect()
+}
+
 static SCHEMA: LazyLock<jsonschema::Validator> =
     LazyLock::new(|| jsonschema::validator_for(&crate::schema::schema(crate::schema::Document::RuleTree)).unwrap());
 
@@ -136,6 +181,17 @@ proptest! {
             false => prop_assert_eq!(&read, &Tree::Code(text.clone())),
         }
         prop_assert_eq!(read.to_expression(), text);
+    }
+
+    #[test]
+    fn what_is_written_by_hand_says_the_same_afterwards(text in any_text_by_hand()) {
+        prop_assume!(syntax(&text).is_some());
+        let tree = Tree::from_expression(&text);
+        let printed = tree.to_expression();
+        prop_assert_eq!(syntax(&printed), syntax(&text), "{}\n{}", text, printed);
+        prop_assert_eq!(comments(&printed), comments(&text));
+        prop_assert_eq!(Tree::from_expression(&printed), tree, "{}\n{}", text, printed);
+        prop_assert_eq!(Tree::from_json(&Tree::from_expression(&text).to_json().to_string()).map(|tree| tree.to_expression()), Ok(printed));
     }
 
     #[test]
@@ -209,7 +265,8 @@ fn code_that_no_rule_says_stays_as_it_is_written() {
         "(customer.registered ? true : false) == customer.registered",
         &"!".repeat(5000),
         &"(".repeat(3000),
-        &format!("{}customer.registered{}", "(".repeat(500), ")".repeat(500)),
+        &format!("{}x{}", "(".repeat(1990), ")".repeat(1990)),
+        &format!("{}customer.registered{}", "!(".repeat(500), ")".repeat(500)),
         "customer.registered \u{a0}",
         "\"unterminated",
     ] {
@@ -241,6 +298,7 @@ fn rules_are_found_beside_code_and_comments_stay() {
             "(customer.registered ? x : y) || customer.registered",
             Tree::Any(vec![code("customer.registered ? x : y"), registered()]),
         ),
+        (&format!("{}customer.registered{}", "(".repeat(500), ")".repeat(500)), registered()),
         ("true", Tree::All(Vec::new())),
         ("false || customer.registered", Tree::Any(vec![registered()])),
     ] {
@@ -261,6 +319,7 @@ fn mistakes_in_a_tree_are_told_with_their_path() {
         (json!({ "rule": "customer-registered", "argument": {} }), "argument", "is not known beside `rule`"),
         (json!({ "code": "x", "arguments": {} }), "arguments", "is not known beside `code`"),
         (json!({ "code": "x) || (true" }), "code", "`x) || (true` is no expression"),
+        (json!({ "code": "(".repeat(100_000) }), "code", "has 100000 bytes; at most 4000 are allowed"),
         (json!({ "rule": "order-total" }), "rule", "`order-total` is not in the catalogue"),
         (json!({ "rule": 7 }), "rule", "must be a string"),
         (json!({ "rule": "order-total-at-least" }), "arguments.amount", "is missing"),
