@@ -1,10 +1,10 @@
-//! Makes a component stop where an author can be told who used its fuel. Must not know what fuel is measured for, nor run
-//! anything.
+//! Makes a component stop where an author can be told who used its fuel. Must not know what fuel is measured for, nor
+//! run anything.
 //!
-//! wasmtime looks at the fuel where a function begins and where a loop begins, and nowhere else: a call that runs out in a
-//! function without loops would be stopped in another one. So a probe is put before every call and before every way out of a
-//! function: a loop around nothing. Neither `loop` nor `block` nor `end` cost fuel, so that the component uses as much as
-//! before, to the unit.
+//! wasmtime looks at the fuel where a function begins and where a loop begins, and nowhere else: a call that runs out
+//! in a function without loops would be stopped in another one. So a probe is put before every call and before every
+//! way out of a function: a loop around nothing. Neither `loop` nor `block` nor `end` cost fuel, so that the component
+//! uses as much as before, to the unit.
 
 use std::ops::Range;
 
@@ -26,8 +26,8 @@ const CUSTOM_SECTION: u8 = 0;
 const CORE_MODULE_SECTION: u8 = 1;
 const CODE_SECTION: u8 = 10;
 
-/// The component with probes in the functions of its modules. Debug information, which would be about other places, is left
-/// out.
+/// The component with probes in the functions of its modules. Debug information, which would be about other places, is
+/// left out.
 ///
 /// # Errors
 /// What is wrong with the bytes, of a component that does not parse.

@@ -1,8 +1,8 @@
 //! Where the fuel of a call goes: by function, with who called it. For authors. Must not decide anything.
 //!
-//! A call always uses its fuel in the same order. So it is run again and again with less fuel than it needs, and each time it
-//! is asked which functions were running when it stopped: with one unit, with two, and so on, or at as many points as a large
-//! call leaves time for. No clock has a part in it, and the same call has the same profile.
+//! A call always uses its fuel in the same order. So it is run again and again with less fuel than it needs, and each
+//! time it is asked which functions were running when it stopped: with one unit, with two, and so on, or at as many
+//! points as a large call leaves time for. No clock has a part in it, and the same call has the same profile.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,8 @@ pub struct Profile {
     /// Units of fuel that one point stands for; with 1 the profile is exact.
     pub step: u64,
     /// Functions that were running, the outermost first, and the fuel that the innermost of them used itself. Sorted.
-    /// Functions that the compiler has put into others are part of those. Making room for what is handed over counts too.
+    /// Functions that the compiler has put into others are part of those. Making room for what is handed over counts
+    /// too.
     pub stacks: BTreeMap<Vec<String>, u64>,
 }
 
@@ -139,7 +140,8 @@ impl Profiler {
     }
 }
 
-/// At how many points a call of so much fuel is looked at. All runs together use half of what as many whole calls would.
+/// At how many points a call of so much fuel is looked at. All runs together use half of what as many whole calls
+/// would.
 fn points(fuel: u64) -> u64 {
     (2 * WORK_MAX / fuel.max(1)).clamp(POINTS_MIN, POINTS_MAX)
 }

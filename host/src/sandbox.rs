@@ -237,8 +237,8 @@ impl fmt::Display for MemoryPressure {
 
 impl std::error::Error for MemoryPressure {}
 
-/// The reason and the innermost functions, without addresses that say nothing to an author; with lines of the source where
-/// the engine reads them.
+/// The reason and the innermost functions, without addresses that say nothing to an author; with lines of the source
+/// where the engine reads them.
 fn trap_message(error: &wasmtime::Error) -> String {
     const FRAMES_MAX: usize = 8;
     let mut message = clip(&error.root_cause().to_string());

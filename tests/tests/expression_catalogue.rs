@@ -1,5 +1,5 @@
-//! Every rule of the catalogue is taken by the condition `expression`, is true of one order and false of another, negated the
-//! other way round, and decides nothing, negated or not, where what it asks for is not known.
+//! Every rule of the catalogue is taken by the condition `expression`, is true of one order and false of another,
+//! negated the other way round, and decides nothing, negated or not, where what it asks for is not known.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;

@@ -1,5 +1,5 @@
-//! Profiles of the standard conditions: looking at a call changes nothing about it, every unit of its fuel is told of once,
-//! and the same call has the same profile.
+//! Profiles of the standard conditions: looking at a call changes nothing about it, every unit of its fuel is told of
+//! once, and the same call has the same profile.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! What authors of condition plugins do: begin a project, build a component, try it on an order. Must not know how a
 //! component is run, nor what a command line is.
 //!
-//! [`begin`] writes a project, [`build`] makes a component of it, [`trial`] asks it about one order and shows everything
-//! that it answered, [`profile()`] where its fuel went; its fixtures are run by [`crate::fixtures`].
+//! [`begin`] writes a project, [`build`] makes a component of it, [`trial`] asks it about one order and shows
+//! everything that it answered, [`profile()`] where its fuel went; its fixtures are run by [`crate::fixtures`].
 
 mod build;
 mod flame;

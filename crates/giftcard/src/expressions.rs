@@ -1,5 +1,5 @@
-//! Expressions put together from rules: a catalogue of rules with parameters that a form can offer, trees of them, and the
-//! way from a tree to the text that the condition `expression` takes, and back. Must not know an order, nor run an
+//! Expressions put together from rules: a catalogue of rules with parameters that a form can offer, trees of them, and
+//! the way from a tree to the text that the condition `expression` takes, and back. Must not know an order, nor run an
 //! expression: the component does both, and checks what it is given.
 //!
 //! ```

@@ -19,8 +19,8 @@ pub struct Built {
     pub path: PathBuf,
 }
 
-/// Builds the project in `folder`. The compiler's own output goes to standard error as it comes. `offline` keeps it from
-/// looking for anything on the network.
+/// Builds the project in `folder`. The compiler's own output goes to standard error as it comes. `offline` keeps it
+/// from looking for anything on the network.
 ///
 /// # Errors
 /// [`AuthoringError`]
@@ -60,8 +60,8 @@ pub fn build(folder: &Path, offline: bool) -> Result<Built, AuthoringError> {
 const RUST: AuthoringError =
     AuthoringError::Tool { tool: "Rust (`cargo`)", install: "curl https://sh.rustup.rs -sSf | sh" };
 
-/// Flags that leave an author's folders out of a component: files of the project are named from there, those of other crates
-/// from the crate's folder. `libraries` are the toolchain's. Of two that fit, the later counts.
+/// Flags that leave an author's folders out of a component: files of the project are named from there, those of other
+/// crates from the crate's folder. `libraries` are the toolchain's. Of two that fit, the later counts.
 fn remapped(folder: &Path, libraries: &Path) -> Vec<String> {
     let mut flags = Vec::new();
     let mut leave_out = |prefix: PathBuf, instead: &str| {

@@ -1,5 +1,6 @@
-//! A flame graph: a profile as a picture (SVG), where a function is as wide as what it used with all that it called, and lies
-//! on the one that called it. Must not know how a profile came to be. The same profile is the same picture, byte for byte.
+//! A flame graph: a profile as a picture (SVG), where a function is as wide as what it used with all that it called,
+//! and lies on the one that called it. Must not know how a profile came to be. The same profile is the same picture,
+//! byte for byte.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -1,5 +1,5 @@
-//! Where the fuel of a condition goes when it is asked about one order: by function, and by who called it. Must not know how
-//! a call is measured, nor how a profile is drawn.
+//! Where the fuel of a condition goes when it is asked about one order: by function, and by who called it. Must not
+//! know how a call is measured, nor how a profile is drawn.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! What is filled in for a rule's parameter: what each kind takes, as JSON and as a piece of an expression. Must not know
-//! which rule it is for.
+//! What is filled in for a rule's parameter: what each kind takes, as JSON and as a piece of an expression. Must not
+//! know which rule it is for.
 
 use cel::common::ast::{Expr, LiteralValue};
 use giftcard_engine::Currency;

@@ -1,5 +1,5 @@
-//! Trees as JSON: `{"rule": id, "arguments": {...}}`, `{"all": [...]}`, `{"any": [...]}`, `{"not": ...}`, `{"code": "..."}`.
-//! Must not know how a tree is written as an expression.
+//! Trees as JSON: `{"rule": id, "arguments": {...}}`, `{"all": [...]}`, `{"any": [...]}`, `{"not": ...}` and
+//! `{"code": "..."}`. Must not know how a tree is written as an expression.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

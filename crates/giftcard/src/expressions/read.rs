@@ -1,5 +1,5 @@
-//! From the text of an expression to a tree of rules. The text is cut into parts at `&&`, `||`, `!` and parentheses; a part
-//! whose syntax fits a rule's template is that rule, any other is code. Must not know what an expression means.
+//! From the text of an expression to a tree of rules. The text is cut into parts at `&&`, `||`, `!` and parentheses; a
+//! part whose syntax fits a rule's template is that rule, any other is code. Must not know what an expression means.
 
 use std::sync::LazyLock;
 

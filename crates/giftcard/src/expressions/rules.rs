@@ -1,7 +1,7 @@
 //! The rules of the catalogue, one row each. Must not know how they are printed or read.
 //!
-//! A rule is written once, as a template: filled in it is its expression, and an expression that fits it is the rule again.
-//! Three things keep that unambiguous, and what is not known from counting as none of it:
+//! A rule is written once, as a template: filled in it is its expression, and an expression that fits it is the rule
+//! again. Three things keep that unambiguous, and what is not known from counting as none of it:
 //!
 //! - Of a rule that is a conjunction or a disjunction the first part is no rule by itself (`A <= x`, where another rule has
 //!   `x >= A`).

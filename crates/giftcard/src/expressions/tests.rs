@@ -1,5 +1,5 @@
-//! Every rule and every nesting is read back from its text, every mistake in a tree is told with its path, and what no rule
-//! says stays as it is written. That the component takes and means the same is tested where it is run.
+//! Every rule and every nesting is read back from its text, every mistake in a tree is told with its path, and what no
+//! rule says stays as it is written. That the component takes and means the same is tested where it is run.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -34,8 +34,8 @@ impl Known {
     /// A rule of the catalogue with these arguments, by name.
     ///
     /// # Errors
-    /// An unknown rule or argument, one that is missing, one that is not as its [`super::Kind`] says, or a range that ends
-    /// before it begins. The path is `rule`, or begins with `arguments`.
+    /// An unknown rule or argument, one that is missing, one that is not as its [`super::Kind`] says, or a range that
+    /// ends before it begins. The path is `rule`, or begins with `arguments`.
     pub fn new(rule: &str, mut arguments: BTreeMap<String, Argument>) -> Result<Self, InputError> {
         let rule = known_rule(rule)?;
         if let Some(name) = arguments.keys().find(|name| rule.parameter(name).is_none()) {
@@ -125,8 +125,8 @@ impl Tree {
         text
     }
 
-    /// The tree of an expression. What is not in the catalogue is [`Tree::Code`]; if nothing is, that is the whole text as
-    /// it is. A text that is no expression is code as well: saying so is the component's affair.
+    /// The tree of an expression. What is not in the catalogue is [`Tree::Code`]; if nothing is, that is the whole text
+    /// as it is. A text that is no expression is code as well: saying so is the component's affair.
     #[must_use]
     pub fn from_expression(source: &str) -> Self {
         read::tree(source)

@@ -13,8 +13,8 @@ use super::super::terminal::{self, Failure, Terminal, exit_code, plain};
 
 #[derive(Args)]
 pub(crate) struct ExpressionArguments {
-    /// Print the expression of the rules in this JSON file, or in standard input for `-`; `giftcard schema rule-tree` has its
-    /// form
+    /// Print the expression of the rules in this JSON file, or in standard input for `-`; `giftcard schema rule-tree`
+    /// has its form
     #[arg(long, value_name = "FILE", required_unless_present = "to_rules", conflicts_with = "to_rules")]
     from_rules: Option<PathBuf>,
     /// Print the rules of an expression as JSON; what no rule says is in it as code
