@@ -253,8 +253,8 @@ fn engine(limits: &Limits, pool: Option<PoolingAllocationConfig>) -> wasmtime::R
 fn pool(limits: &Limits, calls_max: u32, keep_resident: bool) -> PoolingAllocationConfig {
     /// A component is its own module and a few small ones that adapt it; one of another language can have dozens.
     const CORE_INSTANCES_PER_CALL: u32 = 64;
-    const MEMORIES_PER_CALL: u32 = 2;
-    const TABLES_PER_CALL: u32 = 4;
+    const MEMORIES_PER_CALL: u32 = 4;
+    const TABLES_PER_CALL: u32 = 8;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls_max)
         .total_core_instances(calls_max.saturating_mul(CORE_INSTANCES_PER_CALL))
