@@ -31,6 +31,7 @@ pub(crate) fn contract_types(resolve: &Resolve, world: &str) -> Result<ContractT
     for id in &exported {
         let interface = &resolve.interfaces[*id];
         let name = interface.name.as_deref().ok_or("an interface without a name")?;
+        contract.push('\n');
         doc(&mut contract, "", &interface.docs);
         contract.push_str(&format!("export interface {} {{\n", pascal(name)));
         for function in interface.functions.values() {

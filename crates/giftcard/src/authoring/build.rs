@@ -84,7 +84,8 @@ fn run_shown(command: &mut Command, name: &str, missing: AuthoringError) -> Resu
 
 /// Runs a tool whose words matter only where it fails.
 fn run(command: &mut Command, name: &str, missing: AuthoringError) -> Result<(), AuthoringError> {
-    let output = command.stdin(Stdio::null()).output().map_err(|_| missing)?;
+    // Where a tool failed inside itself is nothing to its author.
+    let output = command.env("RUST_BACKTRACE", "0").stdin(Stdio::null()).output().map_err(|_| missing)?;
     if output.status.success() {
         return Ok(());
     }
