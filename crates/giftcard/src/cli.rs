@@ -69,7 +69,7 @@ struct Loading {
     /// Let NAME.wasm of that folder have the limits that it asks for beyond the standard ones; `giftcard plugin inspect`
     /// shows them. May be given several times
     #[arg(long, global = true, value_name = "NAME", requires = "plugins")]
-    grant: Vec<String>,
+    grant_limits: Vec<String>,
     /// Keep compiled components in this folder, which is made if it is missing; one that cannot be used, or that others
     /// can write to, is refused [default: `giftcard` in the user's cache folder, done without where it cannot be used]
     #[arg(long, global = true, value_name = "DIR", env = "GIFTCARD_CACHE")]
@@ -315,7 +315,7 @@ fn shelf(loading: &Loading) -> Result<(Host, Shelf), Failure> {
     })?;
     if let Some(folder) = &loading.plugins {
         shelf
-            .add_folder(&host, folder, &loading.grant)
+            .add_folder(&host, folder, &loading.grant_limits)
             .map_err(|error| Failure::refused(error.code(), error.to_string()))?;
     }
     Ok((host, shelf))

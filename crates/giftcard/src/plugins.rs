@@ -76,7 +76,7 @@ pub enum PluginsError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// A component asks for limits that nobody granted it.
-    #[error("{error}: with `--grant {name}`")]
+    #[error("{error}: with `--grant-limits {name}`")]
     NotGranted {
         /// What it asks for.
         error: Box<LoadError>,
@@ -84,7 +84,7 @@ pub enum PluginsError {
         name: String,
     },
     /// A grant names no component of the folder.
-    #[error("`--grant {name}`: there is no `{name}.wasm` in `{}`", .folder.display())]
+    #[error("`--grant-limits {name}`: there is no `{name}.wasm` in `{}`", .folder.display())]
     NothingToGrant {
         /// The name.
         name: String,

@@ -82,13 +82,13 @@ fn check_grant(author: &Author, project: &Path, asked: &str) {
         author.giftcard(author.home.path(), &arguments)
     };
     let refused = quote(&[]);
-    for text in [asked, "granted is nothing beyond the standard limits", "with `--grant lucky-days`"] {
+    for text in [asked, "granted is nothing beyond the standard limits", "with `--grant-limits lucky-days`"] {
         refused.failed_with(1, text);
     }
-    quote(&["--grant", "lucky-days"]).succeeded_with("35.00");
-    quote(&["--grant", "lucky-nights"]).failed_with(1, "there is no `lucky-nights.wasm` in `plugins`");
+    quote(&["--grant-limits", "lucky-days"]).succeeded_with("35.00");
+    quote(&["--grant-limits", "lucky-nights"]).failed_with(1, "there is no `lucky-nights.wasm` in `plugins`");
     let inspect = author.giftcard(&plugins, &["plugin", "inspect", "lucky-days.wasm"]).succeeded();
-    assert!(inspect.out.contains("elsewhere with --grant lucky-days"), "{}", inspect.out);
+    assert!(inspect.out.contains("`--grant-limits lucky-days`"), "{}", inspect.out);
 }
 
 fn check_missing_tools(author: &Author, project: &Path, language: &str, tool: &str, install: &str) {
