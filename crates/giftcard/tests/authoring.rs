@@ -36,6 +36,18 @@ fn check_build(author: &Author, project: &Path) {
     assert_eq!((&built["id"], &built["imports"]), (&json!("lucky-days"), &json!(["giftcard:rules/types@0.1.0"])));
     assert!(built["digest"].as_str().unwrap().len() == 64 && built["size"].as_u64().unwrap() > 0);
     author.giftcard(project, &["plugin", "check", "lucky-days.wasm"]).succeeded();
+    // What it asks for beyond the standard limits gets into it; what is below them needs nobody's consent.
+    let manifest = r#"{ "language": "rust", "limits": { "fuel": 60000000, "memory_bytes": 1000 } }"#;
+    fs::write(project.join("giftcard.json"), manifest).unwrap();
+    let asking = author.giftcard(project, &["plugin", "build", "--offline", "--json"]).succeeded();
+    let asking: Value = serde_json::from_str(&asking.out).unwrap();
+    assert_eq!((asking["limits"].clone(), asking["digest"] == built["digest"]), (json!({ "fuel": 60000000 }), false));
+    author
+        .giftcard(project, &["plugin", "test", "--offline"])
+        .succeeded_with("granted here, since it asks for it: 60,000,000");
+    fs::remove_file(project.join("giftcard.json")).unwrap();
+    let again = author.giftcard(project, &["plugin", "build", "--offline", "--json"]).succeeded();
+    assert_eq!(serde_json::from_str::<Value>(&again.out).unwrap(), built);
 }
 
 fn check_trial(author: &Author, project: &Path) {

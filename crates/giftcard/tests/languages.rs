@@ -53,6 +53,7 @@ fn check_mistakes(author: &Author, project: &Path, exception: &str) {
     failed("Sunday", exception);
     failed("Wednesday", &format!("{failure}, `no-idea`: not on Wednesdays"));
     failed("Tuesday", &format!("{failure}, `not-whole`: an amount is 0.5; it must be a whole number within 2^53 - 1"));
+    failed("Monday", &format!("{failure}, `no-verdict`: "));
     failed("Saturday", "it used up its 50000000 units of fuel");
     run(author, project, "35.00", "Friday").succeeded_with("log info: cards: 1");
     // One process, one sandbox after another: what fails leaves nothing behind.
@@ -114,10 +115,11 @@ fn javascript_from_nothing_to_its_mistakes() {
     let mistakes = "
         if (days.includes(\"Sunday\")) request.order.nothing.at(0);
         if (days.includes(\"Wednesday\")) throw new Failure(\"no-idea\", \"not on Wednesdays\");
-        if (days.includes(\"Tuesday\")) return everyCard(request, acceptUpTo(0.5));
+        if (days.includes(\"Tuesday\")) return everyCard(request, { tag: \"accept-up-to\", val: 0.5 });
         if (days.includes(\"Friday\")) console.log(\"cards:\", request.cards.length);
         while (days.includes(\"Saturday\"));
         if (days.includes(\"Thursday\")) return everyCard(request, acceptUpTo(request.order.total));
+        if (days.includes(\"Monday\")) return [{ tag: \"acceptUpTo\", val: 100 }];
         const today";
     edit(&source, "const today", mistakes);
     edit(&source, "{ accept,", "{ Failure, accept, acceptUpTo,");
@@ -127,6 +129,22 @@ fn javascript_from_nothing_to_its_mistakes() {
         &project,
         "it answered with a failure, `exception`: TypeError: cannot read property 'at' of undefined",
     );
+
+    for (from, to, why) in [
+        (
+            "request.order.total",
+            "Date.now()",
+            "`no-clock`: there is no clock; `request.now` is the moment of the question",
+        ),
+        ("Date.now()", "new Date().getTime()", "`no-clock`"),
+        ("new Date().getTime()", "Math.random()", "`no-random`: there are no random numbers"),
+        ("Math.random()", "new Date(2026, 5, 4).getDay()", "accept up to 0.04 USD"),
+    ] {
+        edit(&source, &format!("acceptUpTo({from})"), &format!("acceptUpTo({to})"));
+        author.giftcard(&project, &["plugin", "build", "--offline"]).succeeded();
+        let run = run(&author, &project, "35.00", "Thursday");
+        assert!(run.out.contains(why), "{}", run.out);
+    }
 
     // A plugin in JavaScript needs no more than the standard; one that asks for more is held to the grant all the same.
     edit(&project.join("giftcard.json"), "\"javascript\"", "\"javascript\", \"limits\": { \"fuel\": 60000000 }");
@@ -147,6 +165,28 @@ fn javascript_from_nothing_to_its_mistakes() {
     author
         .giftcard(&project, &["plugin", "build", "--offline"])
         .failed_with(1, "`componentize-qjs --js src/plugin.js` did not work");
+}
+
+#[test]
+fn the_example_of_the_documentation_works() {
+    let (author, page) = (Author::new(), include_str!("../../../docs/plugins/javascript.md"));
+    let project = begun(&author, "js");
+    let example = page.split("```js\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    fs::write(project.join("src/plugin.js"), example).unwrap();
+    author.giftcard(&project, &["plugin", "build", "--offline"]).succeeded();
+    let line = |category: &str| json!({ "total": "10.00", "unit_price": "10.00", "categories": [category] });
+    for (second, expected) in
+        [("books", "A: accept"), ("toys", "A: reject too-few-books: the card is for orders of 2 books or more")]
+    {
+        let order = json!({ "currency": "USD", "total": "20.00", "lines": [line("books"), line(second)] });
+        let conditions = json!([{ "plugin": "at-least-two-books" }]);
+        let programmes = json!([{ "code_name": "gift", "conditions": conditions }]);
+        let cards = json!([{ "id": "A", "programme": "gift", "balance": "50.00" }]);
+        let document = json!({ "order": order, "programmes": programmes, "cards": cards });
+        fs::write(project.join("order.json"), document.to_string()).unwrap();
+        let run = ["plugin", "run", "lucky-days.wasm", "--input", "order.json"];
+        author.giftcard(&project, &run).succeeded_with(expected);
+    }
 }
 
 #[test]
@@ -202,6 +242,8 @@ fn python_from_nothing_to_its_mistakes() {
         raise CannotDecide(\"no-idea\", \"not on Wednesdays\")
     if \"Tuesday\" in settings[\"days\"]:
         return every_card(request, accept_up_to(0.5))
+    if \"Monday\" in settings[\"days\"]:
+        return every_card(request, None)
     if \"Friday\" in settings[\"days\"]:
         print(\"cards:\", len(request.cards))
     while \"Saturday\" in settings[\"days\"]:

@@ -96,6 +96,8 @@ export function rule(rule) {
                 try {
                     const answer = rule.evaluate(request, plain(settings), trace);
                     const { verdicts, limits } = Array.isArray(answer) ? { verdicts: answer, limits: [] } : answer;
+                    verdicts.forEach(checkVerdict);
+                    limits.forEach(({ limit }) => whole("a limit", limit));
                     return { verdicts, limits, steps };
                 } catch (error) {
                     throw failure(error);
@@ -118,6 +120,16 @@ function describe(rule) {
         })),
         rejectCodes: Object.entries(rejectCodes).map(([code, message]) => ({ code, message })),
     };
+}
+
+/** Of what is no verdict the host would see a trap without a word, and of half a cent nothing.
+ * @param {Verdict} verdict */
+function checkVerdict(verdict) {
+    if (verdict?.tag === "accept-up-to") whole("an amount", verdict.val);
+    else if (verdict?.tag !== "accept" && verdict?.tag !== "reject") {
+        const shown = JSON.stringify(verdict);
+        throw new Failure("no-verdict", `${shown} is no verdict; use accept, acceptUpTo(...) or reject(...)`);
+    }
 }
 
 /** Settings cannot be right if looking at them throws.
@@ -168,7 +180,25 @@ function whole(what, number) {
 const writer = (level) => (/** @type {unknown[]} */ ...parts) =>
     log.write(level, parts.map((part) => (typeof part === "object" ? JSON.stringify(part) : `${part}`)).join(" "));
 
+const noClock = () => new Failure("no-clock", "there is no clock; `request.now` is the moment of the question");
+
+Math.random = () => {
+    throw new Failure("no-random", "there are no random numbers: the same question must get the same answer");
+};
+
 // What is written is shown by `giftcard plugin run`, and is no part of an answer.
 Object.assign(globalThis, {
+    Date: class extends Date {
+        /** @param {any[]} parts */
+        constructor(...parts) {
+            if (parts.length === 0) throw noClock();
+            // @ts-ignore: it takes what a Date takes
+            super(...parts);
+        }
+        /** @returns {number} */
+        static now() {
+            throw noClock();
+        }
+    },
     console: { debug: writer("debug"), log: writer("info"), info: writer("info"), warn: writer("warn"), error: writer("warn") },
 });

@@ -132,6 +132,10 @@ def export(
             try:
                 answer = evaluate(request, _plain(settings), trace)
                 verdicts, limits = answer if isinstance(answer, tuple) else (answer, ())
+                for verdict in verdicts:
+                    _check(verdict)
+                for limit in limits:
+                    _whole("a limit", limit.limit)
                 return Evaluation(list(verdicts), list(limits), steps)
             except CannotDecide as error:
                 raise Err(Failure(error.code, str(error))) from None
@@ -149,6 +153,15 @@ def _place(error: BaseException) -> str:
         line = f" at {code.co_name} ({code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno})"
         trace = trace.tb_next
     return f"{type(error).__name__}: {error}{line}"
+
+
+def _check(verdict: object) -> None:
+    """Of what is no verdict the host would see a trap without a word."""
+    if isinstance(verdict, Verdict_AcceptUpTo):
+        _whole("an amount", verdict.value)
+    elif not isinstance(verdict, (Verdict_Accept, Verdict_Reject)):
+        message = f"{verdict!r} is no verdict; use accept(), accept_up_to(...) or reject(...)"
+        raise CannotDecide("no-verdict", message)
 
 
 def _plain(settings: list[Named]) -> dict[str, Plain]:
