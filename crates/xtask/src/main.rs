@@ -62,7 +62,8 @@ enum Chore {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Measure calls, start and throughput; release build.
+    /// Measure calls, start and throughput; release build. Takes `--languages` for conditions in JavaScript, TypeScript
+    /// and Python beside Rust, and `--only TEXT`.
     Bench {
         /// Passed on to the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
