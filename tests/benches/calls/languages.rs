@@ -31,8 +31,20 @@ fn languages() -> [(&'static str, Language, &'static str, &'static str, String);
     let tail = "reject_codes={";
     [
         ("Rust", Language::Rust, "src/lib.rs", ".reject(", format!(".needs(&{NEEDS})\n        .reject(")),
-        ("JavaScript", Language::JavaScript, "src/plugin.js", "rejectCodes:", format!("needs: {NEEDS},\n    rejectCodes:")),
-        ("TypeScript", Language::TypeScript, "src/plugin.ts", "rejectCodes:", format!("needs: {NEEDS},\n    rejectCodes:")),
+        (
+            "JavaScript",
+            Language::JavaScript,
+            "src/plugin.js",
+            "rejectCodes:",
+            format!("needs: {NEEDS},\n    rejectCodes:"),
+        ),
+        (
+            "TypeScript",
+            Language::TypeScript,
+            "src/plugin.ts",
+            "rejectCodes:",
+            format!("needs: {NEEDS},\n    rejectCodes:"),
+        ),
         ("Python", Language::Python, "src/plugin.py", tail, format!("needs={NEEDS},\n    {tail}")),
     ]
 }

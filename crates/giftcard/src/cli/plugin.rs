@@ -261,7 +261,10 @@ fn limits(plugin: &PluginOutput) -> String {
     }
     let wanted: Vec<String> = plugin.limits.iter().map(|(name, most)| format!("{name} {most}")).collect();
     let granted = match Path::new(&plugin.origin).file_stem().filter(|_| plugin.origin != "built-in") {
-        Some(name) => format!("; granted here; elsewhere with `plugin install --grant`, or `--plugins` and `--grant-limits {}`", plain(&name.to_string_lossy())),
+        Some(name) => format!(
+            "; granted here; elsewhere with `plugin install --grant` or `--grant-limits {}`",
+            plain(&name.to_string_lossy())
+        ),
         None => String::new(),
     };
     format!("asks for {}{granted}", wanted.join(", "))
