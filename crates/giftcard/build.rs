@@ -1,6 +1,9 @@
 //! Puts the standard components inside the binary: every `.wasm` file of `target/components`, or of the folder that
-//! `GIFTCARD_COMPONENTS` names; and the guest SDK with the contract, for new plugin projects. Must not build a component:
-//! `cargo xtask components` does.
+//! `GIFTCARD_COMPONENTS` names; and the guest SDK with the contract and its types, for new plugin projects. Must not build a
+//! component: `cargo xtask components` does.
+
+#[path = "build/contract_types.rs"]
+mod contract_types;
 
 use std::path::{Path, PathBuf};
 use std::process::exit;
@@ -35,13 +38,15 @@ fn main() {
     }
 }
 
-/// Writes `sdk.rs`: the files of the SDK and of the contract with their paths in a project, the SDK's manifest, which
-/// here takes its fields from the workspace, and the versions that everything was tested with.
+/// Writes `sdk.rs`: the files of the SDK and of the contract with their paths in a project, the contract's types for
+/// TypeScript, the SDK's manifest, which here takes its fields from the workspace, and the versions that everything was
+/// tested with.
 fn sdk() -> std::io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("INVARIANT: cargo sets it")).join("../..");
     let root = root.canonicalize()?;
-    let mut table = "static SDK: &[Template] = &[\n".to_string();
-    for (from, to) in [("crates/plugin/src", "sdk/plugin/src"), ("wit/0.1", "wit/0.1")] {
+    let mut table = String::new();
+    for (name, from, to) in [("SDK", "crates/plugin/src", "sdk/plugin/src"), ("CONTRACT", "wit/0.1", "wit/0.1")] {
+        table.push_str(&format!("static {name}: &[Template] = &[\n"));
         let folder = root.join(from);
         println!("cargo::rerun-if-changed={}", folder.display());
         let mut files = folder.read_dir()?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
@@ -50,8 +55,15 @@ fn sdk() -> std::io::Result<()> {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             table.push_str(&format!("    Template {{ path: \"{to}/{name}\", text: include_str!({file:?}) }},\n"));
         }
+        table.push_str("];\n");
     }
-    table.push_str("];\n");
+    let mut resolve = wit_parser::Resolve::default();
+    let types = resolve.push_dir(root.join("wit/0.1")).map_err(|error| format!("{error:#}"));
+    let types = types.and_then(|_| contract_types::contract_types(&resolve, "condition-plugin"));
+    let types = types.map_err(std::io::Error::other)?;
+    for (name, text) in [("CONTRACT_TYPES", types.contract), ("IMPORT_TYPES", types.imports)] {
+        table.push_str(&format!("static {name}: &str = {text:?};\n"));
+    }
     let (workspace, lock) = (root.join("Cargo.toml"), root.join("Cargo.lock"));
     println!("cargo::rerun-if-changed={}", workspace.display());
     println!("cargo::rerun-if-changed={}", lock.display());

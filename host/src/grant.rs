@@ -21,8 +21,9 @@ pub const DEADLINE_MS_CEILING: u64 = 10_000;
 /// Most memory of a call that can be granted, in bytes.
 pub const MEMORY_BYTES_CEILING: u64 = 128 << 20;
 
-/// Most table elements of a call that can be granted.
-pub const TABLE_ELEMENTS_CEILING: u64 = 200_000;
+/// Most table elements of a call that can be granted. Slots of the pool for tables are memory that may be used, not only
+/// address space, so this is no larger than it has to be.
+pub const TABLE_ELEMENTS_CEILING: u64 = 50_000;
 
 /// Largest component that can be granted, in bytes.
 pub const COMPONENT_BYTES_CEILING: u64 = 64 << 20;
@@ -342,7 +343,7 @@ mod tests {
 
     #[test]
     fn every_ceiling_is_above_its_standard_limit() {
-        let all = "{\"fuel\":2000000000,\"deadline_ms\":10000,\"memory_bytes\":134217728,\"table_elements\":200000,\
+        let all = "{\"fuel\":2000000000,\"deadline_ms\":10000,\"memory_bytes\":134217728,\"table_elements\":50000,\
                    \"component_bytes\":67108864,\"functions\":200000,\"function_locals\":20000,\"function_bytes\":2097152}";
         let grant = Grant::from_json(all).unwrap();
         assert_eq!(grant.to_json(), all);

@@ -367,7 +367,7 @@ fn engine(limits: &Limits, pool: Option<PoolingAllocationConfig>, purpose: Purpo
 fn pool(limits: &Limits, calls_max: u32, keep_resident: bool) -> PoolingAllocationConfig {
     /// A component is its own module and a few small ones that adapt it; one of another language can have dozens.
     const CORE_INSTANCES_PER_CALL: u32 = 64;
-    const MEMORIES_PER_CALL: u32 = 2;
+    const MEMORIES_PER_CALL: u32 = 4;
     const TABLES_PER_CALL: u32 = 4;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls_max)
@@ -380,7 +380,7 @@ fn pool(limits: &Limits, calls_max: u32, keep_resident: bool) -> PoolingAllocati
         // The limiter holds for all of them together; how they are spread over modules is the component's affair.
         .max_memories_per_module(MEMORIES_PER_CALL)
         .max_tables_per_module(TABLES_PER_CALL)
-        // A slot is address space: as large as any component may be granted, whatever most may have.
+        // A slot is as large as any component may be granted, whatever most may have: for memories that is address space.
         .table_elements(limits.table_elements_max.max(ceiling(TABLE_ELEMENTS_CEILING)))
         .max_memory_size(limits.memory_bytes_max.max(ceiling(MEMORY_BYTES_CEILING)))
         .max_unused_warm_slots(calls_max);

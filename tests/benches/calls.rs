@@ -1,6 +1,7 @@
 //! What calls cost, in one run: medians of interleaved rounds, every limit on and a fresh sandbox for each call, beside
 //! the native engine and the floor, an empty call. `cargo xtask bench`; with `--only TEXT` the rows whose names contain it run
-//! for five seconds each, for a profiler to look at.
+//! for five seconds each, for a profiler to look at. With `--languages` the condition of a new project is built in every
+//! language and measured too; that needs what `cargo xtask setup` downloads.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::float_arithmetic, reason = "a benchmark's own output")]
 
 use std::hint::black_box;
@@ -15,8 +16,11 @@ use giftcard_engine::quote::ConditionCall;
 use giftcard_engine::redemption::{self, Policy, Request, Tender, parts};
 use giftcard_engine::value::{Named, Value};
 use giftcard_engine::{Currency, Minor, QuoteRequest};
-use giftcard_host::{Condition, Host, HostConfig, Rulebook};
+use giftcard_host::{CallRecord, Condition, Host, HostConfig, Rulebook};
 use giftcard_tests::harness::{STANDARD, component_bytes, condition, minor, rules};
+
+#[path = "calls/languages.rs"]
+mod languages;
 
 const ROUNDS: usize = 10;
 const ROUND: Duration = Duration::from_millis(40);
@@ -34,6 +38,12 @@ fn main() {
     let cart = condition(&host, "cart-contents");
 
     let settings = cart_settings();
+    let arguments: Vec<String> = std::env::args().collect();
+    let languages = match arguments.iter().any(|argument| argument == "--languages") {
+        true => languages::built(),
+        false => Vec::new(),
+    };
+    let days = [Named { name: "days".into(), value: Value::Texts(vec!["Monday".into(), "Tuesday".into()]) }];
 
     let mut table = Table::default();
     table.row("native apply, 5 lines, 2 cards", || drop(black_box(redemption::apply(black_box(&small), false))));
@@ -45,11 +55,18 @@ fn main() {
     table.row("condition, 100 lines of 5 strings", || evaluate(&cart, &large_order, &settings));
     table.row("quote, two conditions, 5 lines, 2 cards", || drop(black_box(book.quote(&small_two, false).unwrap())));
     table.row("quote, two conditions, 100 lines, 5 cards", || drop(black_box(book.quote(&large_two, false).unwrap())));
-    let arguments: Vec<String> = std::env::args().collect();
+    for language in &languages {
+        let (name, id) = (language.name, language.condition.facts().id.as_str());
+        table.row(&format!("{name}, empty call"), || language.book.check_settings(id, &days).unwrap());
+        table.row(&format!("{name}, no lines"), || evaluate(&language.condition, &small_order, &days));
+        table.row(&format!("{name}, 5 lines of 5 strings"), || evaluate(&language.with_lines, &small_order, &days));
+        table.row(&format!("{name}, 100 lines of 5 strings"), || evaluate(&language.with_lines, &large_order, &days));
+    }
     if let Some(only) = arguments.iter().position(|argument| argument == "--only") {
         return table.spin(arguments.get(only + 1).map_or("", String::as_str));
     }
     table.print(floor);
+    languages::print(&languages, |condition| evaluate_record(condition, &small_order, &days));
 
     growth(&book);
     loading();
@@ -226,10 +243,16 @@ fn throughput(book: &Rulebook, request: &Request) {
 }
 
 fn evaluate(condition: &Condition, request: &QuoteRequest, settings: &[Named]) {
+    black_box(evaluate_record(condition, request, settings));
+}
+
+fn evaluate_record(condition: &Condition, request: &QuoteRequest, settings: &[Named]) -> CallRecord {
     let cards: Vec<usize> = (0..request.cards.len()).collect();
     let call =
         ConditionCall { request, totals: &request.order.totals, plugin: "", settings, cards: &cards, explain: false };
-    black_box(condition.evaluate(&call).0.unwrap());
+    let (answer, record) = condition.evaluate(&call);
+    answer.unwrap();
+    record
 }
 
 fn target() -> PathBuf {

@@ -52,7 +52,7 @@ fn shop(fresh: &Fresh) -> Shop {
 }
 
 fn order(number: u64, card: &Card, other: &Card) -> Value {
-    let both = number % 4 == 0;
+    let both = number.is_multiple_of(4);
     let mut entries = vec![card.entry()];
     if both {
         // The first card pays what it may, the second the rest.
@@ -61,9 +61,9 @@ fn order(number: u64, card: &Card, other: &Card) -> Value {
     }
     let mut document = payment(&format!("o-{number}"), "10.00", &entries);
     let lines =
-        if number % 3 == 0 { json!([{ "total": "4.00" }, { "total": "6.00" }]) } else { json!([{ "total": "10.00" }]) };
+        if number.is_multiple_of(3) { json!([{ "total": "4.00" }, { "total": "6.00" }]) } else { json!([{ "total": "10.00" }]) };
     document["order"]["lines"] = lines;
-    document["order"]["ship_to"] = json!({ "country": if number % 2 == 0 { "DE" } else { "US" } });
+    document["order"]["ship_to"] = json!({ "country": if number.is_multiple_of(2) { "DE" } else { "US" } });
     document["order"]["customer"] = json!({ "id": format!("c-{}", number % 5), "registered": true });
     document["operation"] = format!("pay-{number}").into();
     document

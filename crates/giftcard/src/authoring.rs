@@ -6,6 +6,7 @@
 
 mod build;
 mod flame;
+mod manifest;
 mod profile;
 mod project;
 mod trial;
@@ -32,8 +33,16 @@ pub enum AuthoringError {
     #[error("`{}` is there already; choose another name or folder", .0.display())]
     Exists(PathBuf),
     /// The folder is no project.
-    #[error("`{}` is no plugin project: it has no `Cargo.toml`; `giftcard plugin new NAME` begins one", .0.display())]
+    #[error("`{}` is no plugin project: it has neither `giftcard.json` nor `Cargo.toml`; `giftcard plugin new NAME` begins one", .0.display())]
     NoProject(PathBuf),
+    /// The project's manifest, or a file that pins its tools, is wrong.
+    #[error("`{}`: {problem}", .path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What was wrong, and what would be right.
+        problem: String,
+    },
     /// A tool is missing.
     #[error("{tool} is missing; install it with `{install}`")]
     Tool {
@@ -42,7 +51,7 @@ pub enum AuthoringError {
         /// The command that installs it.
         install: &'static str,
     },
-    /// The compiler says no; it has told why.
+    /// A compiler or an installer says no; it has told why.
     #[error("`{0}` did not work; what it printed says why")]
     Compiler(String),
     /// What was compiled is no plugin.
@@ -66,6 +75,7 @@ impl AuthoringError {
             Self::Name(_) => "plugin-name",
             Self::Exists(_) => "already-there",
             Self::NoProject(_) => "no-project",
+            Self::Manifest { .. } => "manifest",
             Self::Tool { .. } => "tool-missing",
             Self::Compiler(_) => "not-compiled",
             Self::Component(_) => "no-component",

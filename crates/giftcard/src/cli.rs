@@ -66,6 +66,10 @@ struct Loading {
     /// component replaces the rules
     #[arg(long, global = true, value_name = "DIR")]
     plugins: Option<PathBuf>,
+    /// Let NAME.wasm of that folder have the limits that it asks for beyond the standard ones; `giftcard plugin inspect`
+    /// shows them. May be given several times
+    #[arg(long, global = true, value_name = "NAME", requires = "plugins")]
+    grant_limits: Vec<String>,
     /// Keep compiled components in this folder, which is made if it is missing; one that cannot be used, or that others
     /// can write to, is refused [default: `giftcard` in the user's cache folder, done without where it cannot be used]
     #[arg(long, global = true, value_name = "DIR", env = "GIFTCARD_CACHE")]
@@ -318,7 +322,9 @@ fn shelf_of(loading: &Loading, source_lines: bool) -> Result<(Host, Shelf), Fail
         Failure::rule(error.code(), error.to_string())
     })?;
     if let Some(folder) = &loading.plugins {
-        shelf.add_folder(&host, folder).map_err(|error| Failure::refused(error.code(), error.to_string()))?;
+        shelf
+            .add_folder(&host, folder, &loading.grant_limits)
+            .map_err(|error| Failure::refused(error.code(), error.to_string()))?;
     }
     Ok((host, shelf))
 }

@@ -6,12 +6,11 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use giftcard_host::{Component, Facts, Host, LoadError, Rulebook, Rules};
+use giftcard_host::{Component, Facts, Grant, Host, LimitsCause, LimitsError, LoadError, Rulebook, Rules};
 use semver::Version;
 use thiserror::Error;
 
 use crate::Till;
-use crate::desk::component_digest;
 use crate::files::without_number;
 
 /// A component inside the binary.
@@ -76,6 +75,22 @@ pub enum PluginsError {
     /// A component does not load.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// A component asks for limits that nobody granted it.
+    #[error("{error}: with `--grant-limits {name}`")]
+    NotGranted {
+        /// What it asks for.
+        error: Box<LoadError>,
+        /// Its file's name, without ending.
+        name: String,
+    },
+    /// A grant names no component of the folder.
+    #[error("`--grant-limits {name}`: there is no `{name}.wasm` in `{}`", .folder.display())]
+    NothingToGrant {
+        /// The name.
+        name: String,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// There is more than one set of rules.
     #[error("`{}` and `{}` are both rules; only one can decide", .0.display(), .1.display())]
     TwoRules(PathBuf, PathBuf),
@@ -100,6 +115,8 @@ impl PluginsError {
         match self {
             Self::Unreadable { .. } => "plugins-unreadable",
             Self::Load(_) => "plugin-not-loaded",
+            Self::NotGranted { .. } => "plugin-limits",
+            Self::NothingToGrant { .. } => "grant-unknown",
             Self::TwoRules(..) => "two-rules",
             Self::SameVersion { .. } => "same-version-twice",
         }
@@ -131,16 +148,22 @@ impl Shelf {
 
     /// Adds every `.wasm` file of a folder. A condition replaces the one of the same id, which stays available as
     /// `id@version` where the versions differ; of several versions in the folder the highest is the one meant by the
-    /// bare id. Rules replace the rules.
+    /// bare id. Rules replace the rules. Those whose files `granted` names, without ending, get the limits that they
+    /// ask for; the others the standard ones.
     ///
     /// # Errors
     /// [`PluginsError`]; the shelf is as it was.
-    pub fn add_folder(&mut self, host: &Host, folder: &Path) -> Result<(), PluginsError> {
+    pub fn add_folder(&mut self, host: &Host, folder: &Path, granted: &[String]) -> Result<(), PluginsError> {
+        let files = wasm_files(folder)?;
+        let is_there = |name: &String| files.iter().any(|path| path.file_stem().is_some_and(|stem| *stem == **name));
+        if let Some(name) = granted.iter().find(|name| !is_there(name)) {
+            return Err(PluginsError::NothingToGrant { name: name.clone(), folder: folder.to_path_buf() });
+        }
         let mut found = Vec::new();
-        for path in wasm_files(folder)? {
-            let (name, bytes) = host.read_file(&path)?;
-            found.push((host.load(&name, &bytes)?, path));
-            self.bytes.insert(component_digest(&bytes), Cow::Owned(bytes));
+        for path in files {
+            let (component, bytes) = load_of_folder(host, &path, granted)?;
+            self.bytes.insert(component.facts().digest.clone(), Cow::Owned(bytes));
+            found.push((component, path));
         }
         let order =
             |component: &Component| (component.facts().id.clone(), Version::parse(&component.facts().version).ok());
@@ -237,6 +260,19 @@ impl Shelf {
         };
         self.entries().iter().find(found).copied()
     }
+}
+
+/// A component of a folder and its bytes, with what it asks for where its name is among those that are `granted` that.
+fn load_of_folder(host: &Host, path: &Path, granted: &[String]) -> Result<(Component, Vec<u8>), PluginsError> {
+    let (name, bytes) = host.read_file(path)?;
+    let grant = if granted.contains(&name) { host.wanted(&name, &bytes)? } else { Grant::default() };
+    let loaded = host.load_granted(&name, &bytes, &grant).map_err(|error| match &error {
+        LoadError::Limits(LimitsError { cause: LimitsCause::NotGranted { .. }, .. }) => {
+            PluginsError::NotGranted { error: Box::new(error), name }
+        }
+        _ => error.into(),
+    });
+    Ok((loaded?, bytes))
 }
 
 fn wasm_files(folder: &Path) -> Result<Vec<PathBuf>, PluginsError> {

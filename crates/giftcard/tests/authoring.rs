@@ -1,81 +1,16 @@
-//! What an author of a condition does with the built binary: begins a project, builds it, tests it, tries it on an order.
+//! What an author of a condition in Rust does with the built binary: begins a project, builds it, tests it, tries it on an order.
 //! Everything works without a network once the workspace itself has been built.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, reason = "a test")]
 
+#[path = "authoring/machine.rs"]
+mod machine;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 use std::time::Instant;
 
+use machine::{Author, Run, edit, toolchain};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-/// An author's machine: an empty home, and the toolchain.
-struct Author {
-    home: TempDir,
-}
-
-struct Run {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl From<Output> for Run {
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
-    }
-}
-
-impl Run {
-    fn succeeded(self) -> Self {
-        assert_eq!(self.code, 0, "{}\n{}", self.out, self.err);
-        self
-    }
-
-    fn failed_with(&self, code: i32, text: &str) {
-        assert!(self.code == code && (self.out.clone() + &self.err).contains(text), "{}\n{}", self.out, self.err);
-    }
-}
-
-/// Where the toolchain is, for a home that has none.
-fn toolchain(name: &str, folder: &str) -> PathBuf {
-    let home = || Path::new(&std::env::var_os("HOME").unwrap()).join(folder);
-    std::env::var_os(name).map_or_else(home, PathBuf::from)
-}
-
-impl Author {
-    fn new() -> Self {
-        Self { home: TempDir::new().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
-    }
-
-    fn command(&self, program: &str, folder: &Path, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(folder).env("HOME", self.home.path());
-        command.env("CARGO_HOME", toolchain("CARGO_HOME", ".cargo")).env("CARGO_NET_OFFLINE", "true");
-        command.env("RUSTUP_HOME", toolchain("RUSTUP_HOME", ".rustup"));
-        // Those of the build that runs this test.
-        for name in ["CARGO_TARGET_DIR", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
-            command.env_remove(name);
-        }
-        command
-    }
-
-    fn giftcard(&self, folder: &Path, arguments: &[&str]) -> Run {
-        self.command(env!("CARGO_BIN_EXE_giftcard"), folder, arguments).output().unwrap().into()
-    }
-}
-
-fn edit(path: &Path, from: &str, to: &str) {
-    let text = fs::read_to_string(path).unwrap();
-    assert!(text.contains(from), "{text}");
-    fs::write(path, text.replacen(from, to, 1)).unwrap();
-}
 
 #[test]
 fn a_new_project_is_built_tested_and_tried_on_an_order() {
@@ -102,6 +37,18 @@ fn check_build(author: &Author, project: &Path) {
     assert_eq!((&built["id"], &built["imports"]), (&json!("lucky-days"), &json!(["giftcard:rules/types@0.1.0"])));
     assert!(built["digest"].as_str().unwrap().len() == 64 && built["size"].as_u64().unwrap() > 0);
     author.giftcard(project, &["plugin", "check", "lucky-days.wasm"]).succeeded();
+    // What it asks for beyond the standard limits gets into it; what is below them needs nobody's consent.
+    let manifest = r#"{ "language": "rust", "limits": { "fuel": 60000000, "memory_bytes": 1000 } }"#;
+    fs::write(project.join("giftcard.json"), manifest).unwrap();
+    let asking = author.giftcard(project, &["plugin", "build", "--offline", "--json"]).succeeded();
+    let asking: Value = serde_json::from_str(&asking.out).unwrap();
+    assert_eq!((asking["limits"].clone(), asking["digest"] == built["digest"]), (json!({ "fuel": 60000000 }), false));
+    author
+        .giftcard(project, &["plugin", "test", "--offline"])
+        .succeeded_with("granted here, since it asks for it: 60,000,000");
+    fs::remove_file(project.join("giftcard.json")).unwrap();
+    let again = author.giftcard(project, &["plugin", "build", "--offline", "--json"]).succeeded();
+    assert_eq!(serde_json::from_str::<Value>(&again.out).unwrap(), built);
 }
 
 fn check_trial(author: &Author, project: &Path) {

@@ -29,7 +29,8 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Install what is missing: the wasm target, a C linker, a PostgreSQL server for the tests.
+    /// Install what is missing: the wasm target, a C linker, a PostgreSQL server and the tools of other languages for the
+    /// tests.
     Setup,
     /// Build the standard components and the hostile ones of the tests.
     Components,
@@ -61,7 +62,8 @@ enum Chore {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Measure calls, start and throughput; release build.
+    /// Measure calls, start and throughput; release build. Takes `--languages` for conditions in JavaScript, TypeScript
+    /// and Python beside Rust, and `--only TEXT`.
     Bench {
         /// Passed on to the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -97,6 +99,7 @@ fn run(chore: Chore) -> Result<()> {
     match chore {
         Chore::Setup => {
             setup::set_up()?;
+            setup::authoring()?;
             setup::postgres()
         }
         Chore::Components => prepare(),
@@ -109,6 +112,7 @@ fn run(chore: Chore) -> Result<()> {
         }
         Chore::Test { arguments } => {
             setup::postgres()?;
+            setup::authoring()?;
             prepare()?;
             cargo(["test", "--workspace"].into_iter().map(str::to_string).chain(arguments))
         }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::run_command;
+use crate::{root, run_command};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -46,6 +46,53 @@ pub(crate) fn postgres() -> Result<()> {
         no_cluster_of_the_package()?;
     }
     install("postgresql", "no PostgreSQL server (`initdb`, `postgres`) was found", "PostgreSQL 14 or newer")
+}
+
+/// What plugins in other languages than Rust are built with, downloaded into `target/authoring` for the tests: an npm cache
+/// and Python wheels, of the versions that new projects pin. The tests themselves then need no network.
+pub(crate) fn authoring() -> Result<()> {
+    let (templates, folder) = (root().join("crates/giftcard/templates"), root().join("target/authoring"));
+    for language in ["javascript", "typescript"] {
+        let project = folder.join(language);
+        download(&templates.join(language), "package-lock.json", &project, || {
+            if !runs("npm") {
+                install("nodejs npm", "no Node.js (`node`, `npm`) was found", "Node.js 20 or newer")?;
+            }
+            // A template's name is no name yet.
+            let manifest = fs::read_to_string(templates.join(language).join("package.json"))?;
+            fs::write(project.join("package.json"), manifest.replace("{{name}}", "tools"))?;
+            let mut npm = Command::new("npm");
+            npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"]).arg(&project);
+            run_command(npm.arg("--cache").arg(folder.join("npm")))
+        })?;
+    }
+    let project = folder.join("python");
+    download(&templates.join("python"), "requirements.txt", &project, || {
+        let venv = || run_command(Command::new("python3").args(["-m", "venv"]).arg(project.join(".venv")));
+        if venv().is_err() {
+            install("python3 python3-venv", "no Python with `venv` was found", "Python 3.10 or newer")?;
+            venv()?;
+        }
+        let mut pip = Command::new(project.join(".venv/bin/pip"));
+        pip.args(["download", "--quiet", "--disable-pip-version-check", "--requirement"])
+            .arg(project.join("requirements.txt"));
+        run_command(pip.arg("--dest").arg(folder.join("wheels")))
+    })
+}
+
+/// Runs `fetch` unless it has run before for the same pins. `pins` is a file of the template.
+fn download(template: &Path, pins: &str, project: &Path, fetch: impl FnOnce() -> Result<()>) -> Result<()> {
+    let (wanted, done) = (fs::read_to_string(template.join(pins))?, project.join("downloaded"));
+    if fs::read_to_string(&done).is_ok_and(|pins| pins == wanted) {
+        return Ok(());
+    }
+    println!("setup: downloading what plugins in other languages are built with: {}", project.display());
+    fs::create_dir_all(project)?;
+    fs::write(project.join(pins), wanted.replace("{{name}}", "tools"))?;
+    fetch().with_context(|| {
+        format!("what `{pins}` names could not be downloaded; are npm's and Python's registries in reach?")
+    })?;
+    Ok(fs::write(done, wanted)?)
 }
 
 fn installed_by_debian() -> bool {

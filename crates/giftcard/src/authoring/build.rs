@@ -1,16 +1,23 @@
-//! Drives the compiler of a project's language and makes a component of what it leaves. Must not know what is in a
-//! project's sources, nor load the component: the host checks it.
+//! Drives the tools of a project's language and makes a component of what they leave, with the limits that the project asks
+//! for in it. Must not know what is in a project's sources, nor load the component: the host checks it.
 
-use std::fs;
+mod node;
+mod python;
+mod rust;
+
+use std::io::Write;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::{fs, io};
 
-use serde_json::Value;
-use wit_component::ComponentEncoder;
+use giftcard_host::Limits;
 
-use super::{AuthoringError, of_file};
+use super::manifest::Manifest;
+use super::{AuthoringError, Language, of_file};
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// The folder of the contract in a project, and the world that a condition fits.
+const CONTRACT: (&str, &str) = ("wit/0.1", "condition-plugin");
 
 /// A component that was built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,96 +26,80 @@ pub struct Built {
     pub path: PathBuf,
 }
 
-/// Builds the project in `folder`. The compiler's own output goes to standard error as it comes. `offline` keeps it
-/// from looking for anything on the network.
+/// What the tools of a language made.
+struct Made {
+    name: String,
+    component: Vec<u8>,
+}
+
+/// Builds the project in `folder`. What its language's tools say goes to standard error. Tools that the project itself pins
+/// are installed into its folder first where they are missing; `offline` keeps everything from looking for anything on the
+/// network.
 ///
 /// # Errors
 /// [`AuthoringError`]
 pub fn build(folder: &Path, offline: bool) -> Result<Built, AuthoringError> {
-    if !folder.join("Cargo.toml").is_file() {
-        return Err(AuthoringError::NoProject(folder.to_path_buf()));
-    }
-    let libraries = look_for_tools(folder)?;
-    let mut cargo = Command::new("cargo");
-    // Its configuration is looked for from there on.
-    cargo.current_dir(folder);
-    cargo.args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"]);
-    // Joins the flags of the project's own configuration.
-    cargo.arg("--config").arg(format!("target.{TARGET}.rustflags={}", Value::from(remapped(folder, &libraries))));
-    cargo.stderr(Stdio::inherit()).stdin(Stdio::null());
-    if offline {
-        cargo.arg("--offline");
-    }
-    let output = cargo.output().map_err(|_| RUST)?;
-    if !output.status.success() {
-        return Err(AuthoringError::Compiler("cargo build".to_string()));
-    }
-    let module = module(&String::from_utf8_lossy(&output.stdout))
-        .ok_or_else(|| AuthoringError::Component("no `cdylib` was built; see `[lib]` in `Cargo.toml`".to_string()))?;
-    let bytes = fs::read(&module).map_err(of_file(&module))?;
-    let component = ComponentEncoder::default()
-        .validate(true)
-        .module(&bytes)
-        .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| AuthoringError::Component(format!("{error:#}")))?;
-    let name = module.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
-    let path = folder.join(format!("{name}.wasm"));
+    let manifest = Manifest::read(folder)?;
+    let made = match manifest.language {
+        Language::Rust => rust::component(folder, offline)?,
+        Language::JavaScript | Language::TypeScript => node::component(folder, &manifest, offline)?,
+        Language::Python => python::component(folder, &manifest, offline)?,
+    };
+    let component = manifest.limits.beyond(&Limits::default()).write_into(&made.component);
+    let path = folder.join(format!("{}.wasm", made.name));
     fs::write(&path, component).map_err(of_file(&path))?;
     Ok(Built { path })
 }
 
-const RUST: AuthoringError =
-    AuthoringError::Tool { tool: "Rust (`cargo`)", install: "curl https://sh.rustup.rs -sSf | sh" };
+/// Where a language's tools write the component before it becomes the project's: nothing half made has the project's name.
+struct Draft(PathBuf);
 
-/// Flags that leave an author's folders out of a component: files of the project are named from there, those of other
-/// crates from the crate's folder. `libraries` are the toolchain's. Of two that fit, the later counts.
-fn remapped(folder: &Path, libraries: &Path) -> Vec<String> {
-    let mut flags = Vec::new();
-    let mut leave_out = |prefix: PathBuf, instead: &str| {
-        flags.push(format!("--remap-path-prefix={}={instead}", prefix.display()));
-    };
-    // INVARIANT of the toolchain: libraries are in lib/rustlib/TARGET/lib.
-    if let Some(toolchain) = libraries.ancestors().nth(4) {
-        leave_out(toolchain.join("lib/rustlib/src/rust"), "/rustc/src");
+impl Draft {
+    fn of(folder: &Path) -> Self {
+        Self(folder.join(".component.tmp"))
     }
-    let home = || std::env::home_dir().map(|home| home.join(".cargo"));
-    if let Some(home) = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(home) {
-        leave_out(home.clone(), "cargo");
-        for registry in home.join("registry/src").read_dir().into_iter().flatten().flatten() {
-            leave_out(registry.path(), "");
-        }
-    }
-    let manifest = Command::new("cargo")
-        .args(["locate-project", "--workspace", "--message-format", "plain"])
-        .current_dir(folder)
-        .output();
-    let manifest = manifest.ok().map(|found| PathBuf::from(String::from_utf8_lossy(&found.stdout).trim()));
-    if let Some(workspace) = manifest.as_deref().and_then(Path::parent).filter(|path| path.is_absolute()) {
-        leave_out(workspace.to_path_buf(), "");
-    }
-    flags
-}
 
-/// Where the target's libraries are. The toolchain is the one that the project's folder chooses.
-fn look_for_tools(folder: &Path) -> Result<PathBuf, AuthoringError> {
-    let libraries =
-        Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).current_dir(folder).output();
-    let libraries = libraries.ok().filter(|found| found.status.success()).ok_or(RUST)?;
-    let libraries = PathBuf::from(String::from_utf8_lossy(&libraries.stdout).trim());
-    match libraries.is_dir() {
-        true => Ok(libraries),
-        false => Err(AuthoringError::Tool {
-            tool: "Rust's WebAssembly target",
-            install: "rustup target add wasm32-unknown-unknown",
-        }),
+    fn read(&self) -> Result<Vec<u8>, AuthoringError> {
+        fs::read(&self.0).map_err(of_file(&self.0))
     }
 }
 
-/// The module among cargo's messages: the last thing of the kind that it names is the project's own.
-fn module(messages: &str) -> Option<PathBuf> {
-    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let artifacts = messages.filter(|message| message["reason"] == "compiler-artifact");
-    let files = artifacts.filter_map(|artifact| artifact["filenames"].as_array().cloned()).flatten();
-    let mut paths = files.filter_map(|file| file.as_str().map(PathBuf::from));
-    paths.rfind(|path| path.extension().is_some_and(|ending| ending == "wasm"))
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // It may never have been written.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Runs a tool that takes long or has much to say: all of it goes to standard error as it comes.
+fn run_shown(command: &mut Command, name: &str, missing: AuthoringError) -> Result<(), AuthoringError> {
+    let to_stderr = io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| Stdio::null(), Stdio::from);
+    let status = command.stdin(Stdio::null()).stdout(to_stderr).stderr(Stdio::inherit()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(AuthoringError::Compiler(name.to_string())),
+        Err(_) => Err(missing),
+    }
+}
+
+/// Runs a tool whose words matter only where it fails.
+fn run(command: &mut Command, name: &str, missing: AuthoringError) -> Result<(), AuthoringError> {
+    // Where a tool failed inside itself is nothing to its author.
+    let output = command.env("RUST_BACKTRACE", "0").stdin(Stdio::null()).output().map_err(|_| missing)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let mut stderr = io::stderr().lock();
+    for said in [&output.stdout, &output.stderr] {
+        // Where nobody can be told, the error still says which tool it was.
+        let _ = stderr.write_all(said);
+    }
+    Err(AuthoringError::Compiler(name.to_string()))
+}
+
+/// Whether a program can be started at all.
+fn starts(program: &str) -> bool {
+    let mut command = Command::new(program);
+    let quiet = command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
 }

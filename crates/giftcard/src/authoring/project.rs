@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use giftcard_engine::value::is_code;
+use serde::Deserialize;
 
 use super::{AuthoringError, of_file};
 
@@ -14,34 +15,98 @@ struct Template {
     text: &'static str,
 }
 
-// `SDK`: the guest SDK and the contract, as they are in this binary's sources; `SDK_MANIFEST` and `LOCK` beside them.
+// `SDK` and `CONTRACT`: the guest SDK and the contract, as they are in this binary's sources; `SDK_MANIFEST` and `LOCK`
+// beside them; `CONTRACT_TYPES` and `IMPORT_TYPES`, made of the contract.
 include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
 /// The folder of a project's fixtures.
 pub const FIXTURES: &str = "fixtures";
 
 /// What a plugin is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Language {
     /// Rust.
     Rust,
+    /// JavaScript, run by QuickJS.
+    JavaScript,
+    /// TypeScript, whose types are checked and taken out.
+    TypeScript,
+    /// Python, run by CPython.
+    Python,
 }
 
-const RUST: [Template; 7] = [
-    Template { path: "Cargo.toml", text: include_str!("../../templates/rust/Cargo.toml.txt") },
-    Template { path: "src/lib.rs", text: include_str!("../../templates/rust/lib.rs.txt") },
-    Template { path: "README.md", text: include_str!("../../templates/rust/README.md.txt") },
-    Template { path: ".cargo/config.toml", text: include_str!("../../templates/rust/config.toml.txt") },
-    Template { path: ".gitignore", text: "/target\n/*.wasm\n" },
-    Template {
-        path: "fixtures/accepted-on-a-listed-day.json",
-        text: include_str!("../../templates/rust/fixtures/accepted-on-a-listed-day.json"),
-    },
-    Template {
-        path: "fixtures/refused-on-another-day.json",
-        text: include_str!("../../templates/rust/fixtures/refused-on-another-day.json"),
-    },
+macro_rules! templates {
+    ($($path:literal: $file:literal,)*) => {
+        &[$(Template { path: $path, text: include_str!(concat!("../../templates/", $file)) },)*]
+    };
+}
+
+/// The same in every language.
+const FIXTURE_FILES: &[Template] = templates! {
+    "fixtures/accepted-on-a-listed-day.json": "fixtures/accepted-on-a-listed-day.json",
+    "fixtures/refused-on-another-day.json": "fixtures/refused-on-another-day.json",
+};
+
+const RUST: &[Template] = templates! {
+    "Cargo.toml": "rust/Cargo.toml.txt",
+    "src/lib.rs": "rust/lib.rs.txt",
+    "README.md": "rust/README.md.txt",
+    ".cargo/config.toml": "rust/config.toml.txt",
+    ".gitignore": "rust/gitignore.txt",
+};
+
+const JAVASCRIPT: &[Template] = templates! {
+    "giftcard.json": "javascript/giftcard.json",
+    "package.json": "javascript/package.json",
+    "package-lock.json": "javascript/package-lock.json",
+    "jsconfig.json": "javascript/jsconfig.json",
+    "src/plugin.js": "javascript/plugin.js",
+    "sdk/giftcard.js": "javascript/giftcard.js",
+    "README.md": "javascript/README.md.txt",
+    ".gitignore": "javascript/gitignore.txt",
+};
+
+const TYPESCRIPT: &[Template] = templates! {
+    "giftcard.json": "typescript/giftcard.json",
+    "package.json": "typescript/package.json",
+    "package-lock.json": "typescript/package-lock.json",
+    "tsconfig.json": "typescript/tsconfig.json",
+    "src/plugin.ts": "typescript/plugin.ts",
+    "sdk/giftcard.js": "javascript/giftcard.js",
+    "README.md": "typescript/README.md.txt",
+    ".gitignore": "javascript/gitignore.txt",
+};
+
+const PYTHON: &[Template] = templates! {
+    "giftcard.json": "python/giftcard.json",
+    "requirements.txt": "python/requirements.txt",
+    "pyrightconfig.json": "python/pyrightconfig.json",
+    "src/plugin.py": "python/plugin.py",
+    "sdk/giftcard.py": "python/giftcard.py",
+    "README.md": "python/README.md.txt",
+    ".gitignore": "python/gitignore.txt",
+};
+
+/// Names of types and of what can be imported.
+const TYPES: &[Template] = &[
+    Template { path: "sdk/contract.d.ts", text: CONTRACT_TYPES },
+    Template { path: "sdk/imports.d.ts", text: IMPORT_TYPES },
 ];
+
+/// The guest SDK for Rust: its manifest, and the versions that everything was tested with.
+const RUST_MANIFESTS: &[Template] =
+    &[Template { path: "sdk/plugin/Cargo.toml", text: SDK_MANIFEST }, Template { path: "Cargo.lock", text: LOCK }];
+
+/// What the author changes, and what comes along as it is.
+fn files(language: Language) -> (&'static [Template], [&'static [Template]; 2]) {
+    match language {
+        Language::Rust => (RUST, [SDK, RUST_MANIFESTS]),
+        Language::JavaScript => (JAVASCRIPT, [TYPES, &[]]),
+        Language::TypeScript => (TYPESCRIPT, [TYPES, &[]]),
+        Language::Python => (PYTHON, [&[], &[]]),
+    }
+}
 
 /// Begins a project in a new folder `name` below `parent`. Returns the folder.
 ///
@@ -58,11 +123,12 @@ pub fn begin(parent: &Path, name: &str, language: Language) -> Result<PathBuf, A
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Err(AuthoringError::Exists(folder)),
         made => made.map_err(of_file(&folder))?,
     }
-    let Language::Rust = language;
-    let sdk = SDK.iter().map(|file| (file.path, file.text.to_string()));
-    let manifests = [("sdk/plugin/Cargo.toml", SDK_MANIFEST.to_string()), ("Cargo.lock", LOCK.to_string())];
-    for (path, text) in RUST.iter().map(|file| (file.path, fill_in(file.text, name))).chain(sdk).chain(manifests) {
-        write(&folder.join(path), &text)?;
+    let (own, brought) = files(language);
+    for file in own.iter().chain(FIXTURE_FILES) {
+        write(&folder.join(file.path), &fill_in(file.text, name))?;
+    }
+    for file in brought.into_iter().flatten().chain(CONTRACT) {
+        write(&folder.join(file.path), file.text)?;
     }
     Ok(folder)
 }

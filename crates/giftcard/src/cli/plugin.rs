@@ -150,8 +150,15 @@ fn entry(host: &Host, path: &Path) -> Result<Entry, Failure> {
     Ok(Entry { facts: component.facts().clone(), origin: Origin::File(path.to_path_buf()) })
 }
 
+/// Whoever is at the machine with the file may run it with the limits that it asks for; what that is stands in what is
+/// shown of it.
+fn load_wanted(host: &Host, path: &Path) -> Result<Component, LoadError> {
+    let (name, bytes) = host.read_file(path)?;
+    host.load_granted(&name, &bytes, &host.wanted(&name, &bytes)?)
+}
+
 fn load_component(host: &Host, path: &Path) -> Result<Component, Failure> {
-    host.load_file(path).map_err(|error| {
+    load_wanted(host, path).map_err(|error| {
         let (code, problem) = refusal(&error);
         let is_file = matches!(error, LoadError::Read(_));
         let name = if is_file { format!("`{}`: ", path.display()) } else { String::new() };
@@ -204,7 +211,7 @@ fn list(shelf: &Shelf, json: bool, terminal: &mut Terminal) -> Result<u8, Failur
 fn check(files: &[PathBuf], host: &Host, json: bool, terminal: &mut Terminal) -> Result<u8, Failure> {
     let mut code = terminal::DONE;
     for path in files {
-        let error = match host.load_file(path) {
+        let error = match load_wanted(host, path) {
             Ok(component) => {
                 let entry = Entry { facts: component.facts().clone(), origin: Origin::File(path.clone()) };
                 let plugin = PluginOutput::from(&entry);
@@ -242,6 +249,7 @@ fn inspect(plugin: &PluginOutput, wide: bool) -> String {
         ("size", format!("{} bytes", plugin.size)),
         ("imports", listed(&plugin.imports)),
         ("asks for", listed(&plugin.needs)),
+        ("limits", limits(plugin)),
         ("shared limits", if plugin.shares_limits { "yes" } else { "no" }.to_string()),
     ] {
         text.push_str(&format!("{name:<15}{value}\n"));
@@ -268,6 +276,22 @@ fn inspect(plugin: &PluginOutput, wide: bool) -> String {
     }
     text.truncate(text.trim_end().len());
     text
+}
+
+/// What it may have beyond the standard limits, and how a merchant lets it.
+fn limits(plugin: &PluginOutput) -> String {
+    if plugin.limits.is_empty() {
+        return "standard".to_string();
+    }
+    let wanted: Vec<String> = plugin.limits.iter().map(|(name, most)| format!("{name} {most}")).collect();
+    let granted = match Path::new(&plugin.origin).file_stem().filter(|_| plugin.origin != "built-in") {
+        Some(name) => format!(
+            "; granted here; elsewhere with `plugin install --grant` or `--grant-limits {}`",
+            plain(&name.to_string_lossy())
+        ),
+        None => String::new(),
+    };
+    format!("asks for {}{granted}", wanted.join(", "))
 }
 
 fn value(value: &Value) -> String {

@@ -19,7 +19,7 @@ pub(crate) enum Command {
     /// Make a site, or change one
     ///
     /// From a document; or by options, which change what they name of a site that is there
-    Set(Set),
+    Set(Box<Set>),
     /// Show a site
     Show {
         /// The site

@@ -250,7 +250,7 @@ impl Desk {
             return work();
         }
         thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
             let mut tally = Tally::default();
             for thread in threads {
                 tally.add(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?);

@@ -3,7 +3,7 @@
 use giftcard_engine::value::Value;
 use giftcard_host::{Facts, Setting, SettingKind};
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::input::Attribute;
 use crate::plugins::{Entry, Origin};
@@ -23,6 +23,9 @@ pub struct PluginOutput {
     pub digest: String,
     /// Bytes of its file.
     pub size: usize,
+    /// What it asks for beyond the standard limits, and somebody has to grant it; left out where that is nothing.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub limits: Map<String, Json>,
     /// "built-in", or the file.
     pub origin: String,
     /// Its name for people.
@@ -101,6 +104,7 @@ impl From<&Entry> for PluginOutput {
             contract: facts.contract.clone(),
             digest: facts.digest.clone(),
             size: facts.size,
+            limits: facts.granted.fields().map(|(name, value)| (name.to_string(), value.into())).collect(),
             origin: match &entry.origin {
                 Origin::BuiltIn => "built-in".to_string(),
                 Origin::File(path) => path.display().to_string(),

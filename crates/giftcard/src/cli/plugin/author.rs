@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use giftcard::authoring::{self, Asked, AuthoringError, FIXTURES, Trial};
 use giftcard::fixtures::{self, Report, Running};
 use giftcard::{Desk, Origin, Shelf, Till, file_problem};
-use giftcard_host::{Component, FUEL_MAX, Host, MEMORY_BYTES_MAX};
+use giftcard_host::{Component, FUEL_MAX, Grant, Host, MEMORY_BYTES_MAX};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Map, Value};
 
@@ -40,6 +40,20 @@ pub(crate) struct NewArguments {
 enum Language {
     #[default]
     Rust,
+    Js,
+    Ts,
+    Python,
+}
+
+impl From<Language> for authoring::Language {
+    fn from(language: Language) -> Self {
+        match language {
+            Language::Rust => Self::Rust,
+            Language::Js => Self::JavaScript,
+            Language::Ts => Self::TypeScript,
+            Language::Python => Self::Python,
+        }
+    }
 }
 
 #[derive(Args)]
@@ -112,8 +126,7 @@ impl From<AuthoringError> for Failure {
 }
 
 pub(crate) fn new(arguments: &NewArguments, terminal: &mut Terminal) -> Result<u8, Failure> {
-    let Language::Rust = arguments.lang;
-    let folder = authoring::begin(&arguments.parent, &arguments.name, authoring::Language::Rust)?;
+    let folder = authoring::begin(&arguments.parent, &arguments.name, arguments.lang.into())?;
     let folder = plain(&folder.display().to_string());
     terminal.line(&format!("{folder} is ready: cd {folder}, then `giftcard plugin test`; its README says the rest"))?;
     Ok(terminal::DONE)
@@ -145,7 +158,9 @@ pub(crate) fn run(
     (host, shelf): (Host, Shelf),
     terminal: &mut Terminal,
 ) -> Result<u8, Failure> {
-    let (till, id) = till_with(load_component(&host, &arguments.component)?, &arguments.component, shelf);
+    let component = load_component(&host, &arguments.component)?;
+    let granted = component.facts().granted;
+    let (till, id) = till_with(component, &arguments.component, shelf);
     let (mut document, now) = question(&arguments.input, arguments.step)?;
     if let Some(file) = &arguments.settings {
         let settings: Map<String, Value> = read(file)?;
@@ -162,7 +177,7 @@ pub(crate) fn run(
         );
         return Err(unusable(&arguments.input, &problem));
     }
-    terminal.answer(&trial, arguments.json, |wide| show_trial(&trial, wide))?;
+    terminal.answer(&trial, arguments.json, |wide| show_trial(&trial, &granted, wide))?;
     // Some of what is wrong with an answer is only seen where it is used.
     let failed = trial.quote.has_failures() || trial.asked.iter().any(|asked| asked.failure.is_some());
     Ok(if failed { terminal::RULE_FAILED } else { terminal::DONE })
@@ -201,16 +216,24 @@ pub(super) fn question(file: &Path, step: usize) -> Result<(Value, i64), Failure
     }
 }
 
-fn show_trial(trial: &Trial, wide: bool) -> String {
-    let mut text = String::new();
+/// What somebody else has to grant before they can run the component; nothing where the standard limits do.
+fn show_granted(granted: &Grant) -> String {
+    match granted.is_nothing() {
+        true => String::new(),
+        false => format!("granted here, since it asks for it: {granted}\n"),
+    }
+}
+
+fn show_trial(trial: &Trial, granted: &Grant, wide: bool) -> String {
+    let mut text = show_granted(granted);
     for asked in trial.asked.iter().filter(|asked| !asked.explain) {
-        text.push_str(&show_asked(asked));
+        text.push_str(&show_asked(asked, granted));
     }
     text.push_str(&show::quote(&trial.quote, wide));
     text
 }
 
-fn show_asked(asked: &Asked) -> String {
+fn show_asked(asked: &Asked, granted: &Grant) -> String {
     let mut text = format!("asked about {}\n", plain(&asked.cards.join(", ")));
     for (card, verdict) in asked.cards.iter().zip(&asked.verdicts) {
         text.push_str(&format!("  {}: {}\n", plain(card), plain(verdict)));
@@ -222,7 +245,9 @@ fn show_asked(asked: &Asked) -> String {
         text.push_str(&format!("  failed: {}\n", plain(failure)));
     }
     let (fuel, memory) = (asked.fuel, asked.memory_bytes >> 10);
-    text.push_str(&format!("  fuel {fuel} of {FUEL_MAX}, memory {memory} of {} KiB\n", MEMORY_BYTES_MAX >> 10));
+    let fuel_max = granted.fuel.unwrap_or(FUEL_MAX);
+    let memory_max = granted.memory_bytes.unwrap_or(MEMORY_BYTES_MAX as u64) >> 10;
+    text.push_str(&format!("  fuel {fuel} of {fuel_max}, memory {memory} of {memory_max} KiB\n"));
     for line in &asked.log {
         text.push_str(&format!("  log {}\n", plain(line)));
     }
@@ -239,7 +264,12 @@ pub(crate) fn test(
         Some(path) => path.clone(),
         None => authoring::build(&arguments.project, arguments.offline)?.path,
     };
-    let (till, id) = till_with(load_component(&host, &path)?, &path, shelf);
+    let component = load_component(&host, &path)?;
+    let granted = show_granted(&component.facts().granted);
+    if !granted.is_empty() {
+        terminal.line(granted.trim_end())?;
+    }
+    let (till, id) = till_with(component, &path, shelf);
     let files =
         fixtures::find(&arguments.project.join(FIXTURES)).map_err(|why| Failure::refused("no-fixtures", why))?;
     let mut suite = TestSuite::new(id.as_str());

@@ -150,11 +150,11 @@ impl SitePlugins {
 
     /// The site's own rules, where it has some. The error says why they cannot be used.
     pub(in crate::desk) fn rules(&self) -> Result<Option<Rules>, String> {
-        let active = self.documents.iter().filter_map(|(id, document)| {
+        let mut active = self.documents.iter().filter_map(|(id, document)| {
             let version = document.of_digest(document.active.as_deref()?).filter(|version| version.rules)?;
             Some((id, version))
         });
-        match active.last() {
+        match active.next_back() {
             Some((id, version)) => self.rules_of(id, version).map(Some),
             None => Ok(None),
         }
