@@ -60,8 +60,11 @@ fn order(number: u64, card: &Card, other: &Card) -> Value {
         entries.push(other.entry());
     }
     let mut document = payment(&format!("o-{number}"), "10.00", &entries);
-    let lines =
-        if number.is_multiple_of(3) { json!([{ "total": "4.00" }, { "total": "6.00" }]) } else { json!([{ "total": "10.00" }]) };
+    let lines = if number.is_multiple_of(3) {
+        json!([{ "total": "4.00" }, { "total": "6.00" }])
+    } else {
+        json!([{ "total": "10.00" }])
+    };
     document["order"]["lines"] = lines;
     document["order"]["ship_to"] = json!({ "country": if number.is_multiple_of(2) { "DE" } else { "US" } });
     document["order"]["customer"] = json!({ "id": format!("c-{}", number % 5), "registered": true });
