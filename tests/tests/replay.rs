@@ -176,6 +176,11 @@ fn some_of_them_are_chosen(fresh: &Fresh) {
     let chosen = count(half.clone());
     assert!((8..=32).contains(&chosen), "{chosen} of {ORDERS} are a half, more or less");
     assert_eq!(count(half), chosen);
+    for share in [0, 10_001] {
+        let options = ReplayOptions { sample: Some(share), ..ReplayOptions::default() };
+        let error = shop.desk.replay(&options, None, &mut |_| true).unwrap_err();
+        assert!(error.to_string().contains("`sample`"), "{error}");
+    }
 }
 
 fn what_was_erased_is_not_replayable(fresh: &Fresh) {

@@ -8,6 +8,7 @@ mod profile;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use giftcard::fixtures::{self, Report, Running};
 use giftcard::output::{ErrorBody, ErrorOutput, PluginOutput, SettingOutput};
 use giftcard::{Desk, Entry, Origin, Shelf, file_problem};
 use giftcard_host::{Component, Host, LoadError, ReadCause, ReadError};
@@ -63,6 +64,9 @@ pub(crate) enum Command {
         /// .wasm files
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// Run the fixtures of this folder with each, every question twice: the answers and the fuel have to be the same
+        #[arg(long, value_name = "FOLDER")]
+        fixtures: Option<PathBuf>,
         /// Print one line of JSON for each
         #[arg(long)]
         json: bool,
@@ -137,7 +141,7 @@ pub(crate) fn run(
             };
             terminal.answer(&found, json, |wide| inspect(&found, wide))
         }
-        Command::Check { files, json } => check(&files, &load()?.0, json, terminal),
+        Command::Check { files, fixtures, json } => check(&files, fixtures.as_deref(), &load()?.0, json, terminal),
     }
 }
 
@@ -208,7 +212,13 @@ fn list(shelf: &Shelf, json: bool, terminal: &mut Terminal) -> Result<u8, Failur
     Ok(terminal::DONE)
 }
 
-fn check(files: &[PathBuf], host: &Host, json: bool, terminal: &mut Terminal) -> Result<u8, Failure> {
+fn check(
+    files: &[PathBuf],
+    fixtures: Option<&Path>,
+    host: &Host,
+    json: bool,
+    terminal: &mut Terminal,
+) -> Result<u8, Failure> {
     let mut code = terminal::DONE;
     for path in files {
         let error = match load_wanted(host, path) {
@@ -223,6 +233,9 @@ fn check(files: &[PathBuf], host: &Host, json: bool, terminal: &mut Terminal) ->
                         terminal.line(&inspect(&plugin, terminal.is_terminal()))?;
                     }
                 }
+                if let Some(folder) = fixtures {
+                    code = code.max(check_fixtures(component, path, folder, host, json, terminal)?);
+                }
                 continue;
             }
             Err(error) => error,
@@ -233,6 +246,34 @@ fn check(files: &[PathBuf], host: &Host, json: bool, terminal: &mut Terminal) ->
         terminal.error(&ErrorOutput { error }, Some(&path.display().to_string()), json)?;
     }
     Ok(code)
+}
+
+/// Runs fixtures with a component among the standard ones.
+fn check_fixtures(
+    component: Component,
+    path: &Path,
+    folder: &Path,
+    host: &Host,
+    json: bool,
+    terminal: &mut Terminal,
+) -> Result<u8, Failure> {
+    let shelf = Shelf::standard(host).map_err(|error| Failure::rule("plugin-not-loaded", error.to_string()))?;
+    let (till, _) = author::till_with(component, path, shelf);
+    let files = fixtures::find(folder).map_err(|why| Failure::refused("no-fixtures", why))?;
+    let mut report = Report::default();
+    for file in &files {
+        fixtures::run(&till, file, Running { bless: false, bless_by: author::BLESS_BY, whole: false }, &mut report);
+    }
+    if !json {
+        let failed = report.failed.len();
+        terminal.line(&format!("\n{} fixtures, each question twice: {failed} failed", files.len()))?;
+    }
+    for (file, problems) in &report.failed {
+        let message = problems.join("; ");
+        let error = ErrorBody { code: "fixture-failed".to_string(), path: None, message, line: None };
+        terminal.error(&ErrorOutput { error }, Some(&file.display().to_string()), json)?;
+    }
+    Ok(if report.failed.is_empty() { terminal::DONE } else { terminal::REFUSED })
 }
 
 fn inspect(plugin: &PluginOutput, wide: bool) -> String {

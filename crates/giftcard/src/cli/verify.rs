@@ -63,7 +63,8 @@ impl VerifyArguments {
 
 #[derive(Subcommand)]
 enum One {
-    /// Check one operation: its place in the chains, its arithmetic, its decision
+    /// Check one operation: its place in the chains, its arithmetic, and its decision, made again by what made it
+    #[command(visible_alias = "decision")]
     Operation {
         /// Its key
         key: String,

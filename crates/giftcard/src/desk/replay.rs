@@ -142,6 +142,10 @@ impl Desk {
         state: Option<ReplayState>,
         progress: &mut dyn FnMut(&ReplayState) -> bool,
     ) -> Result<ReplayState, DeskError> {
+        if options.sample.is_some_and(|share| share == 0 || share > WHOLE) {
+            let problem = "must be more than 0% and at most 100%";
+            return Err(DeskError::input(InputErrorKind::InvalidValue, "sample", problem));
+        }
         let stages = Stages::new(self.vault().clone(), options.instead()?);
         let fingerprint = options.fingerprint();
         let mut state = state.unwrap_or_else(|| ReplayState::begin(&fingerprint));

@@ -22,7 +22,7 @@ use super::{entry, inspect, load_component};
 use giftcard::desk::MAIN_SITE;
 
 /// The command that writes decisions anew, for hints.
-const BLESS_BY: &str = "giftcard plugin test --bless";
+pub(super) const BLESS_BY: &str = "giftcard plugin test --bless";
 
 #[derive(Args)]
 pub(crate) struct NewArguments {
