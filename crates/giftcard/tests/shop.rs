@@ -296,3 +296,151 @@ fn a_pepper_is_rotated_and_retired_once_nothing_needs_it() {
     shop.run(&["secrets", "rotate-pepper"]).done();
     assert_eq!(shop.run(&["secrets", "renew-pools", "--json"]).json()["codes"], 3);
 }
+
+fn component(name: &str) -> String {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/components/").to_string() + name
+}
+
+fn redeem(shop: &Shop, order: &str, country: &str, code: &str) -> Run {
+    let document = json!({
+        "operation": order,
+        "order": { "id": order, "currency": "USD", "total": "5.00", "lines": [{ "total": "5.00" }],
+            "ship_to": { "country": country } },
+        "cards": [{ "code": code }],
+    });
+    shop.run_with(&["redeem", "-"], &document.to_string())
+}
+
+/// The first version takes orders of so many products, the second those to certain countries.
+#[test]
+fn a_plugin_is_installed_bound_tried_swapped_and_taken_back() {
+    let shop = Shop::open();
+    let (first, second) = (component("tests/welcome-gift-v1.wasm"), component("tests/welcome-gift-v2.wasm"));
+    let installed = shop.run(&["plugin", "install", &first, &second, "--actor", "ann"]).done();
+    assert!(
+        installed.out.contains("installed 1.0.0") && installed.out.contains("installed 2.0.0"),
+        "{}",
+        installed.out
+    );
+    assert!(installed.err.contains("`giftcard plugin activate welcome-gift`"), "{}", installed.err);
+    shop.run(&["programme", "set", "--name", "Spring"]).done();
+    let bind = |settings: &str| shop.run(&["plugin", "bind", "spring", "welcome-gift", "--set", settings]);
+    bind("products=1").refused("is installed and not active");
+    let activate = ["plugin", "activate", "welcome-gift@1.0.0", "--actor", "ann", "--json"];
+    let active = shop.run(&activate).json();
+    assert_eq!((&active["active"], &active["versions"][1]["active"]), (&json!("1.0.0"), &json!(false)));
+    bind("products=0").refused("`conditions[0].settings.products`");
+    bind("products").refused("has no `=`");
+    bind("products=1").done();
+    let listed = shop.run(&["plugin", "list"]).done().out;
+    assert!(listed.contains("Installed at site main:") && listed.contains("spring"), "{listed}");
+    let listed = shop.run(&["plugin", "list", "--site", "main", "--json"]).json();
+    assert_eq!(listed["bound_by"], json!(["spring"]));
+    let issued = shop.run(&["card", "issue", "--programme", "spring", "--value", "50", "--json"]).json();
+    let code = issued["cards"][0]["code"].as_str().unwrap().to_string();
+    for (number, country) in ["US", "DE", "US", "DE"].into_iter().enumerate() {
+        redeem(&shop, &format!("o{number}"), country, &code).done();
+    }
+    // Before it decides: on what was recorded.
+    let picture = shop.file("replay.svg", "");
+    let replay = ["replay", "--plugin", "welcome-gift@2.0.0", "--settings", "spring:welcome-gift={}"];
+    let report = shop.run(&[&replay[..], &["--svg", &picture, "--json"]].concat()).json();
+    assert_eq!((&report["decisions"], &report["different"]), (&json!(4), &json!(2)));
+    assert_eq!(report["programmes"][0]["difference"], json!("-10.00"));
+    assert!(fs::read_to_string(&picture).unwrap().starts_with("<svg"));
+    let told = shop.run(&[&replay[..], &["--plugin", &first]].concat());
+    told.refused("two versions of `welcome-gift`");
+    shop.run(&["replay", "--settings", "welcome-gift"]).refused("names no plugin");
+    shop.run(&["replay", "--sample", "0%"]).refused("`sample`");
+    shop.run(&["replay", "--plugin", "nothing.wasm"]).refused("`nothing.wasm`");
+    // What was kept of a replay is gone on with by the same only.
+    let kept = shop.0.path().join("replay.json").display().to_string();
+    shop.run(&[&replay[..], &["--resume", &kept]].concat()).done();
+    let again = shop.run(&[&replay[..], &["--resume", &kept, "--json"]].concat()).json();
+    assert_eq!(again["decisions"], json!(4));
+    shop.run(&["replay", "--resume", &kept]).refused("other options");
+    fs::write(&kept, "{}").unwrap();
+    shop.run(&[&replay[..], &["--resume", &kept]].concat()).refused("is not what a replay keeps");
+    // Beside what decides, then in its place, and back.
+    shop.run(&["plugin", "bind", "spring", "welcome-gift"]).done();
+    let other = ["plugin", "shadow", "welcome-gift@2.0.0"];
+    shop.run(&other).done();
+    assert_eq!(redeem(&shop, "o5", "US", &code).code, 1);
+    let report = shop.run(&["plugin", "shadow", "welcome-gift", "--report", "--json"]).json();
+    assert_eq!((&report["counts"]["different"], &report["differences"][0]["order"]), (&json!(1), &json!("o5")));
+    assert!(shop.run(&["plugin", "shadow", "welcome-gift", "--report"]).done().out.contains("too-few-products"));
+    shop.run(&["plugin", "shadow", "welcome-gift", "--end"]).done();
+    shop.run(&["plugin", "canary", "welcome-gift@2.0.0", "--share", "101%"]).refused("less than 100%");
+    shop.run(&["plugin", "canary", "welcome-gift@2.0.0", "--share", "a"]).refused("is no percentage");
+    let canary = shop.run(&["plugin", "canary", "welcome-gift@2.0.0", "--share", "0.5%", "--json"]).json();
+    assert_eq!(canary["canary_share"], json!("0.5%"));
+    shop.run(&["plugin", "canary", "welcome-gift", "--end"]).done();
+    shop.run(&["plugin", "activate", "welcome-gift"]).done();
+    redeem(&shop, "o6", "US", &code).done();
+    shop.run(&["plugin", "rollback", "welcome-gift"]).done();
+    assert_eq!(redeem(&shop, "o7", "US", &code).code, 1);
+    shop.run(&["plugin", "remove", "welcome-gift@1.0.0"]).refused("decides or looks on");
+    shop.run(&["plugin", "remove", "welcome-gift@2.0.0"]).done();
+    shop.run(&["plugin", "disable", "welcome-gift@1.0.0"]).refused("names a version");
+    shop.run(&["plugin", "disable", "welcome-gift"]).done();
+    let shown = shop.run(&["plugin", "show", "welcome-gift"]).done().out;
+    assert!(shown.contains("off") && shown.contains("by ann") && shown.contains("rolled back to 1.0.0"), "{shown}");
+    shop.run(&["plugin", "unbind", "spring", "welcome-gift"]).done();
+    shop.run(&["plugin", "show", "other"]).refused("no plugin `other` is installed");
+    // Each decision comes out again with what decided it, the removed version included.
+    assert!(shop.run(&["verify"]).done().out.contains("sound"));
+    assert!(shop.run(&["verify", "decision", "o6"]).done().out.contains("sound"));
+}
+
+#[test]
+fn plugins_are_signed_and_approved_of() {
+    let shop = Shop::open();
+    let (key, wasm) = (shop.0.path().join("author.key").display().to_string(), shop.0.path().join("a.wasm"));
+    fs::copy(component("tests/welcome-gift-v1.wasm"), &wasm).unwrap();
+    let wasm = wasm.display().to_string();
+    let public = shop.run(&["plugin", "key", &key]).done().out.trim().to_string();
+    assert_eq!(public.len(), 64);
+    shop.run(&["plugin", "key", &key]).refused("is there already");
+    let demand = ["site", "set", "--trusted-key", &public, "--require-signature", "true", "--require-approval", "true"];
+    shop.run(&demand).done();
+    shop.run(&["plugin", "install", &wasm]).refused("`giftcard plugin sign`");
+    fs::write(format!("{wasm}.sig"), "nonsense").unwrap();
+    shop.run(&["plugin", "install", &wasm]).refused("is no signature; one line is right");
+    shop.run(&["plugin", "sign", "--key", &key, &wasm]).done();
+    shop.run(&["plugin", "install", &wasm]).done();
+    shop.run(&["plugin", "activate", "welcome-gift"]).refused("`--actor`");
+    shop.run(&["plugin", "activate", "welcome-gift", "--actor", "ann"]).done();
+    assert!(shop.run(&["plugin", "list", "--site", "main"]).done().out.contains("ann proposes 1.0.0"));
+    shop.run(&["plugin", "approve", "welcome-gift", "--actor", "ann"]).refused("somebody else");
+    let approved = shop.run(&["plugin", "approve", "welcome-gift", "--actor", "bert", "--json"]).json();
+    assert_eq!((&approved["active"], &approved["versions"][0]["signed_by"]), (&json!("1.0.0"), &json!(public)));
+    // A folder is taken whole; one without components is refused.
+    let folder = shop.0.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    shop.run(&["plugin", "install", &folder.display().to_string()]).refused("has no .wasm files");
+}
+
+#[test]
+fn a_component_is_checked_with_fixtures() {
+    let shop = Shop::open();
+    let folder = shop.0.path().join("fixtures");
+    fs::create_dir(&folder).unwrap();
+    let folder = folder.display().to_string();
+    let wasm = component("tests/welcome-gift-v1.wasm");
+    let check = ["plugin", "check", &wasm, "--fixtures", &folder];
+    shop.run(&check).refused("no ");
+    let fixture = |due: &str| {
+        let quote = json!({
+            "order": { "currency": "USD", "total": "5.00", "lines": [{ "total": "5.00" }] },
+            "programmes": [{ "code_name": "p", "conditions": [{ "plugin": "welcome-gift", "settings": { "products": 1 } }] }],
+            "cards": [{ "id": "A", "programme": "p", "balance": "2.00" }],
+        });
+        json!({ "about": "One product.", "now": "2026-11-22T12:00:00Z",
+            "steps": [{ "quote": quote, "claims": { "due": due } }] })
+    };
+    fs::write(format!("{folder}/one.json"), fixture("3.00").to_string()).unwrap();
+    let checked = shop.run(&check).done().out;
+    assert!(checked.contains("1 fixtures, each question twice: 0 failed"), "{checked}");
+    fs::write(format!("{folder}/one.json"), fixture("2.00").to_string()).unwrap();
+    shop.run(&check).refused("`due`");
+}
