@@ -414,6 +414,12 @@ fn plugins_are_signed_and_approved_of() {
     shop.run(&["plugin", "approve", "welcome-gift", "--actor", "ann"]).refused("somebody else");
     let approved = shop.run(&["plugin", "approve", "welcome-gift", "--actor", "bert", "--json"]).json();
     assert_eq!((&approved["active"], &approved["versions"][0]["signed_by"]), (&json!("1.0.0"), &json!(public)));
+    // Of a site that demands nothing a host takes signed ones only, if it was told so.
+    let other = Shop::open();
+    other.run(&["plugin", "install", &component("tests/welcome-gift-v2.wasm")]).done();
+    let activate = ["plugin", "activate", "welcome-gift"];
+    other.run(&[&activate[..], &["--require-signed-plugins"]].concat()).refused("is not signed");
+    other.run(&activate).done();
     // A folder is taken whole; one without components is refused.
     let folder = shop.0.path().join("folder");
     fs::create_dir(&folder).unwrap();

@@ -45,6 +45,9 @@ pub(crate) struct LedgerArguments {
     /// `.keys`; must be named for PostgreSQL]
     #[arg(long, global = true, value_name = "FILE", env = "GIFTCARD_KEYS")]
     keys: Option<PathBuf>,
+    /// Let no installed plugin decide that is not signed with one of its site's trusted keys, whatever the site says
+    #[arg(long, global = true, env = "GIFTCARD_REQUIRE_SIGNED_PLUGINS", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    require_signed_plugins: bool,
 }
 
 /// What every operation names, beside what it does.
@@ -131,7 +134,8 @@ impl LedgerArguments {
         // First what is wrong most often, and found out soonest.
         let (store, secrets) = self.store_and_keys()?;
         let till = shelf(loading)?.1.into_till();
-        Ok(Desk::new(store, till, secrets, randomness()?))
+        let desk = Desk::new(store, till, secrets, randomness()?);
+        Ok(if self.require_signed_plugins { desk.with_signatures_required() } else { desk })
     }
 }
 
