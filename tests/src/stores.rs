@@ -121,7 +121,7 @@ macro_rules! each_store_claim {
             beside::personal_fields_are_read_back_until_they_are_erased;
             beside::erasing_takes_the_customers_document_and_requests_only;
             beside::a_context_is_kept_once;
-            beside::a_component_is_kept_once;
+            beside::a_component_is_kept_and_mended;
             beside::a_note_is_replaced;
             backup::a_backup_holds_everything_and_goes_on;
             backup::a_backup_does_not_replace_a_file;

@@ -119,6 +119,47 @@ fn versions_are_activated_and_rolled_back(fresh: &Fresh) {
     assert_eq!(events, ["installed", "installed", "activated", "activated", "rolled"]);
 }
 
+/// The same component with other bytes: a section that nobody reads.
+fn other_bytes(mut component: Vec<u8>) -> Vec<u8> {
+    component.extend([0, 4, 3, b'a', b'b', b'c']);
+    component
+}
+
+/// A name with a version never comes to mean other bytes without anybody's activating them.
+fn a_version_means_one_component(fresh: &Fresh) {
+    let shop = Shop::open(fresh);
+    let install = |bytes: &[u8]| shop.desk.install_plugin(SITE, bytes, &installing());
+    let (code, message) = told(install(&other_bytes(component_bytes("ship-to"))));
+    assert_eq!((code.as_str(), message.contains("comes with the program")), ("same-version-twice", true), "{message}");
+    // The very bytes that come with the program may be installed.
+    install(&component_bytes("ship-to")).unwrap();
+    install(&version(1)).unwrap();
+    shop.desk.remove_plugin(&by("a"), None).unwrap();
+    install(&other_bytes(version(1))).unwrap();
+    let (code, _) = told(install(&version(1)));
+    assert_eq!(code, "same-version-twice");
+    // One that is bound by the beginning of its digest is not removed.
+    let digest = component_digest(&other_bytes(version(1)));
+    programme(&shop, &json!([{ "plugin": format!("{ID}@{}", &digest[..10]) }]));
+    assert_eq!(told(shop.desk.remove_plugin(&by("a"), Some("1.0.0"))).0, "plugin-in-use");
+}
+
+/// Bytes that were damaged in the database are not run, and installing them once more mends them.
+fn damaged_bytes_are_told_and_mended(fresh: &Fresh) {
+    let shop = shop(fresh);
+    let card = card(&shop);
+    let digest = giftcard_ledger::chain::digest_bytes(&version(1));
+    shop.desk.store().keep_component(digest, b"damaged").unwrap();
+    let other = Shop::beside(fresh);
+    let mut document = order("a", "US", &card);
+    document["operation"] = "not-used".into();
+    let error = other.desk.quote(&read(document), bank::NOW, false).unwrap_err();
+    assert_eq!(error.code(), "programme-unusable");
+    assert!(error.to_string().contains("other bytes"), "{error}");
+    install(&shop.desk, 1);
+    assert_eq!(decided(&Shop::beside(fresh).desk, "a", "US", &card), "too-few-products");
+}
+
 fn what_is_installed_is_checked(fresh: &Fresh) {
     let shop = Shop::open(fresh);
     let install = |bytes: &[u8]| told(shop.desk.install_plugin(SITE, bytes, &installing()));
@@ -131,8 +172,7 @@ fn what_is_installed_is_checked(fresh: &Fresh) {
     self::install(&shop.desk, 1);
     assert_eq!(self::install(&shop.desk, 1).versions.len(), 1);
     // Other bytes that call themselves the same are refused.
-    let mut other = version(1);
-    other.extend([0, 4, 3, b'a', b'b', b'c']);
+    let other = other_bytes(version(1));
     let (code, message) = install(&other);
     assert_eq!(code, "same-version-twice", "{message}");
     assert!(message.contains("`welcome-gift` 1.0.0"), "{message}");
@@ -144,7 +184,7 @@ fn what_is_installed_is_checked(fresh: &Fresh) {
         (shop.desk.switch_plugin(&by("a"), false), "not-active"),
         (shop.desk.end_canary(&by("a")), "no-canary"),
         (shop.desk.end_shadow(&by("a")), "no-shadow"),
-        (shop.desk.approve_plugin(&by("a")), "nothing-proposed"),
+        (shop.desk.approve_plugin(&by("a"), "1.0.0", None), "nothing-proposed"),
         (shop.desk.withdraw_plugin(&by("a")), "nothing-proposed"),
         (shop.desk.canary_plugin(&by("a"), None, 0), "invalid-value"),
         (shop.desk.canary_plugin(&by("a"), None, 10_000), "invalid-value"),
@@ -259,6 +299,15 @@ fn a_share_of_the_orders_is_decided_by_another_version(fresh: &Fresh) {
         document["operation"] = format!("paid-{place}").into();
         assert_eq!(shop.pay(PayKind::Redeem, document).is_ok(), place == 0);
     }
+    // What is bound by its version is not in any share, and what is bound by its id has to suit both.
+    programme(&shop, &json!([{ "plugin": "welcome-gift@1.0.0" }]));
+    assert_eq!(used(&other.desk), Vec::<usize>::new());
+    programme(&shop, &json!([{ "plugin": ID }]));
+    let condition = read(json!({ "plugin": ID, "settings": { "products": 1 } }));
+    let error = shop.desk.bind_plugin(SITE, "welcome", &condition).unwrap_err();
+    assert_eq!(error.code(), "settings-do-not-fit");
+    assert!(error.to_string().contains("decides for a share of the orders"), "{error}");
+    assert_eq!(used(&other.desk), half);
     // To activate it for all ends the share.
     assert_eq!(shop.desk.activate_plugin(&by("a"), Some("2.0.0")).unwrap().canary, None);
     assert_eq!(used(&other.desk).len(), 200);
@@ -376,17 +425,33 @@ fn two_persons_can_be_demanded(fresh: &Fresh) {
     let proposal = proposed.proposed.unwrap();
     assert_eq!((proposal.by.as_str(), proposal.version.as_str()), ("anna", "2.0.0"));
     assert_eq!(decided(&shop.desk, "a", "US", &card), "too-few-products");
-    assert_eq!(told(shop.desk.approve_plugin(&by("Anna "))).0, "same-person");
-    assert_eq!(told(shop.desk.approve_plugin(&Changing { actor: Some(" "), ..by("") })).0, "actor-missing");
-    let approved = shop.desk.approve_plugin(&by("bert")).unwrap();
+    let approve = |actor, version: &str, share| {
+        shop.desk.approve_plugin(&Changing { actor: Some(actor), ..by("") }, version, share)
+    };
+    assert_eq!(told(approve("Anna ", "2.0.0", None)).0, "same-person");
+    assert_eq!(told(approve(" ", "2.0.0", None)).0, "actor-missing");
+    // Something else than was looked at.
+    for (version, share) in [("1.0.0", None), ("3.0.0", None), ("2.0.0", Some(100))] {
+        let (code, message) = told(approve("bert", version, share));
+        assert_eq!((code.as_str(), message.contains("2.0.0")), ("proposal-changed", true), "{message}");
+    }
+    // Nor does one person let a version decide by naming it.
+    let named = |name: &str| shop.desk.bind_plugin(SITE, "welcome", &read(json!({ "plugin": name })));
+    assert_eq!(named("welcome-gift@2.0.0").unwrap_err().code(), "not-approved");
+    named("welcome-gift@1.0.0").unwrap();
+    shop.desk.unbind_plugin(SITE, "welcome", "welcome-gift@1.0.0").unwrap();
+    let approved = approve("bert", "2.0.0", None).unwrap();
     assert_eq!((approved.active.as_deref(), approved.proposed), (Some("2.0.0"), None));
     assert_eq!(decided(&shop.desk, "a", "US", &card), "used");
     // What is for when something is wrong needs nobody else.
     assert_eq!(shop.desk.roll_back_plugin(&by("anna")).unwrap().active.as_deref(), Some("1.0.0"));
     let share = shop.desk.canary_plugin(&by("anna"), Some("2.0.0"), 2_500).unwrap();
     assert_eq!((share.canary, share.proposed.unwrap().share.as_deref()), (None, Some("25%")));
+    assert_eq!(told(approve("bert", "2.0.0", None)).0, "proposal-changed");
+    assert_eq!(approve("bert", "2.0.0", Some(2_500)).unwrap().canary.as_deref(), Some("2.0.0"));
+    shop.desk.canary_plugin(&by("anna"), Some("2.0.0"), 3_000).unwrap();
     assert_eq!(shop.desk.withdraw_plugin(&by("anna")).unwrap().proposed, None);
-    assert_eq!(told(shop.desk.approve_plugin(&by("bert"))).0, "nothing-proposed");
+    assert_eq!(told(approve("bert", "2.0.0", None)).0, "nothing-proposed");
 }
 
 /// The rules of a site can be other ones, of which only one set is active.
@@ -403,6 +468,11 @@ fn a_site_can_have_rules_of_its_own(fresh: &Fresh) {
     let asked = quote.map(|quote| quote.rules.calls.iter().any(|call| call.digest == digest));
     assert!(asked.unwrap_or_else(|error| error.to_string().contains(&digest[..8])), "the site's own rules decide");
     assert_eq!(told(shop.desk.switch_plugin(&rules, false)).0, "rules-stay-on");
+    let key = PluginSignature::by(&signer(1), b"").key;
+    let demand = json!({ "trusted_keys": [key], "require_signature": true });
+    let site = json!({ "id": SITE, "currency": "USD", "plugins": demand });
+    let error = shop.desk.set_site(&read(site)).unwrap_err().to_string();
+    assert!(error.contains("could not decide any more") && error.contains("is not signed"), "{error}");
     let back = shop.desk.roll_back_plugin(&rules).unwrap();
     assert_eq!(back.active, None);
     assert_eq!(shop.quote("a", "5.00", &[card.entry()]).unwrap().applied.0, "5.00");
@@ -477,13 +547,18 @@ fn versions_are_swapped_under_load(fresh: &Fresh) {
     assert_eq!(failed.into_inner().unwrap(), Vec::<String>::new());
     let (paid, refused) = (paid.into_inner(), refused.into_inner());
     assert!(paid > 0 && refused > 0 && paid + refused >= decisions, "{paid} paid, {refused} refused");
-    // Among them that each decision comes out again with the components that it names.
-    shop.check_books();
+    // Each decision comes out again with the components that it names.
+    let report = shop.desk.verify(&giftcard::desk::VerifyOptions::default(), &mut |_| {}).unwrap();
+    assert!(report.sound, "{:#?}", report.findings);
+    let decisions = report.decisions;
+    assert_eq!((decisions.same, decisions.not_replayable), (paid, 0), "{decisions:?}");
 }
 
 giftcard_tests::on_both_stores! {
     versions_are_activated_and_rolled_back,
     what_is_installed_is_checked,
+    a_version_means_one_component,
+    damaged_bytes_are_told_and_mended,
     settings_must_fit_before_a_version_decides,
     a_plugin_is_switched_off_and_removed,
     a_share_of_the_orders_is_decided_by_another_version,

@@ -87,6 +87,8 @@ pub struct Desk {
     secrets: RwLock<Arc<Secrets>>,
     randomness: Mutex<Randomness>,
     configuration: RwLock<Option<Arc<Configuration>>>,
+    /// Held while the configuration is read.
+    reading: Mutex<()>,
     /// Contexts of decisions by site and programmes, of the current configuration.
     contexts: Mutex<HashMap<String, Arc<giftcard_ledger::store::Context>>>,
     tries: Tries,
@@ -242,6 +244,7 @@ impl Desk {
             secrets: RwLock::new(Arc::new(secrets)),
             randomness: Mutex::new(randomness),
             configuration: RwLock::new(None),
+            reading: Mutex::new(()),
             contexts: Mutex::default(),
             tries: Tries::new(TriesLimits::default()),
         }

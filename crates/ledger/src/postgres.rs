@@ -424,7 +424,8 @@ impl Store for PostgresStore {
 
     fn keep_component(&self, digest: Hash32, bytes: &[u8]) -> Result<(), StoreError> {
         let sql = "WITH written AS (INSERT INTO component (digest, bytes) VALUES ($1, $2) \
-                   ON CONFLICT (digest) DO NOTHING RETURNING 1) SELECT count(*) FROM written";
+                   ON CONFLICT (digest) DO UPDATE SET bytes = EXCLUDED.bytes WHERE component.bytes <> EXCLUDED.bytes \
+                   RETURNING 1) SELECT count(*) FROM written";
         self.write(sql, vec![parameter(digest.to_vec()), parameter(bytes.to_vec())], Again::Yes)?;
         Ok(())
     }

@@ -536,7 +536,7 @@ pub trait Store: Send + Sync {
     /// See [`StoreError`].
     fn context(&self, digest: Hash32) -> Result<Option<String>, StoreError>;
 
-    /// Keeps the bytes of a component under their SHA-256, durably, unless they are there.
+    /// Keeps the bytes of a component under their SHA-256, durably. Other bytes under it were damaged, and are replaced.
     ///
     /// # Errors
     /// See [`StoreError`].

@@ -80,14 +80,18 @@ pub(super) fn a_context_is_kept_once(store: &dyn Store) {
     assert_eq!(store.context(rows::hash(4)).unwrap(), None);
 }
 
-pub(super) fn a_component_is_kept_once(store: &dyn Store) {
+pub(super) fn a_component_is_kept_and_mended(store: &dyn Store) {
     let large: Vec<u8> = (0..3_000_000_u32).map(|place| (place % 251) as u8).collect();
-    for (number, bytes) in [(1, large.as_slice()), (2, &[0, 255]), (1, &[]), (2, &[7])] {
+    for (number, bytes) in [(1, large.as_slice()), (2, &[0, 255]), (1, &large), (3, &[])] {
         store.keep_component(rows::hash(number), bytes).unwrap();
     }
     assert_eq!(store.component(rows::hash(1)).unwrap().as_deref(), Some(large.as_slice()));
     assert_eq!(store.component(rows::hash(2)).unwrap().as_deref(), Some(&[0, 255][..]));
-    assert_eq!(store.component(rows::hash(3)).unwrap(), None);
+    assert_eq!(store.component(rows::hash(3)).unwrap().as_deref(), Some(&[][..]));
+    assert_eq!(store.component(rows::hash(4)).unwrap(), None);
+    // The caller vouches for bytes and digest: others that are there were damaged.
+    store.keep_component(rows::hash(2), &[7]).unwrap();
+    assert_eq!(store.component(rows::hash(2)).unwrap().as_deref(), Some(&[7][..]));
 }
 
 pub(super) fn a_note_is_replaced(store: &dyn Store) {

@@ -108,6 +108,7 @@ fn options(desk: &Desk, arguments: &ReplayArguments) -> Result<ReplayOptions, Fa
         sample: arguments.sample.as_deref().map(basis_points).transpose()?,
         components,
         settings,
+        page: None,
         threads: arguments.threads,
     })
 }

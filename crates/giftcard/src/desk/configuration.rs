@@ -4,19 +4,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
 
-use giftcard_engine::programme::{Programme, Site};
+use giftcard_engine::programme::{Binding, Programme, Site};
 use giftcard_host::{Component, Facts, Rules};
 use giftcard_ledger::model::{Account, Record, RecordKind};
 use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::{Context, StoreError, Want};
 use serde::Serialize;
 
-use super::plugins::{Share, SitePlugins, bound, parts, pin};
+use super::plugins::{Beside, Share, SitePlugins, bound, parts, pin};
 use super::shadow::Shadow;
 use super::{Desk, DeskError};
 use crate::Till;
 use crate::input::{
-    InputErrorKind, ProgrammeDocument, ProgrammeInput, SiteDocument, SiteInput, Zone, programme_facts, site_facts,
+    InputError, InputErrorKind, ProgrammeDocument, ProgrammeInput, SiteDocument, SiteInput, Zone, programme_facts,
+    site_facts,
 };
 use crate::json::excerpt;
 
@@ -31,8 +32,6 @@ pub struct Configuration {
     /// Moves with every change of a site, a programme or a plugin.
     pub version: u64,
     sites: BTreeMap<String, Arc<SiteFacts>>,
-    /// By site: versions that decide for a share of the orders.
-    shares: HashMap<String, Vec<Share>>,
 }
 
 /// A site, and the programmes whose cards it takes.
@@ -74,6 +73,23 @@ pub struct ProgrammeFacts {
     pub terms: Programme,
     /// Whether codes of it exist, so that its value is frozen.
     pub frozen: bool,
+    /// Bindings, by their places, that another version decides by for a share of the orders.
+    canaries: Vec<(usize, Share, Binding)>,
+    /// Bindings, by their places, that a version looks on by, each with the plugin's id.
+    shadows: Vec<(usize, String, Binding)>,
+}
+
+impl ProgrammeFacts {
+    /// The terms for an order: with the versions that decide for its share, if it is in one.
+    pub(super) fn terms_for(&self, order: &str) -> Programme {
+        let mut terms = self.terms.clone();
+        for (place, _, binding) in self.canaries.iter().filter(|(_, share, _)| share.takes(order)) {
+            if let Some(there) = terms.conditions.get_mut(*place) {
+                there.clone_from(binding);
+            }
+        }
+        terms
+    }
 }
 
 /// A programme as it is kept.
@@ -95,18 +111,6 @@ impl Configuration {
     /// Every site, by id.
     pub fn sites(&self) -> impl Iterator<Item = &Arc<SiteFacts>> {
         self.sites.values()
-    }
-
-    /// The terms of a programme for an order: with the versions that decide for its share, if it is in one.
-    pub(super) fn terms(&self, programme: &ProgrammeFacts, order: &str) -> Programme {
-        let mut terms = programme.terms.clone();
-        let Some(shares) = self.shares.get(&programme.record.key.site) else { return terms };
-        for binding in &mut terms.conditions {
-            if let Some(instead) = shares.iter().find_map(|share| share.instead_of(&binding.plugin, order)) {
-                binding.plugin = instead.to_string();
-            }
-        }
-        terms
     }
 }
 
@@ -180,6 +184,12 @@ impl Desk {
 
     /// The configuration, at `version` or later.
     pub(super) fn configuration_at(&self, version: u64) -> Result<Arc<Configuration>, DeskError> {
+        let kept = self.configuration.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(kept) = kept.filter(|kept| kept.version >= version) {
+            return Ok(kept);
+        }
+        // One reads, and the others wait for it.
+        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = self.configuration.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(kept) = kept.filter(|kept| kept.version >= version) {
             return Ok(kept);
@@ -261,30 +271,20 @@ impl Desk {
             prepared.push(facts);
         }
         // What was asked for by then is all that any decision can need.
-        let shares = plugins.iter().map(|(site, plugins)| (site.clone(), plugins.shares())).collect();
         let mut book = self.vault().base().clone();
         plugins.values().for_each(|plugins| plugins.add_to(&mut book));
         let base = Arc::new(Till::new(book));
         let looking_on: HashMap<&String, _> = plugins.iter().map(|(site, plugins)| (site, plugins.shadows())).collect();
-        let decide = |mut facts: SiteFacts| {
+        for facts in &mut prepared {
             if let Some(plugins) = plugins.get(&facts.site.id) {
                 facts.deciding = deciding(&base, plugins);
             }
-            if let Ok(Deciding { till, .. }) = &facts.deciding {
-                let sites = facts.sites_of_cards();
-                let of_site = |site: &String| Some((site.clone(), looking_on.get(site)?));
-                let all = sites.iter().filter_map(of_site).flat_map(|(site, shadows)| {
-                    let of_rules = site == facts.site.id;
-                    let concerns =
-                        move |component: &Component| of_rules || matches!(component, Component::Condition(_));
-                    let shadows = shadows.iter().filter(move |(_, component)| concerns(component));
-                    shadows.map(move |(meant, component)| Shadow::new(&site, meant, component, till.rulebook()))
-                });
-                facts.shadows = Arc::new(all.collect());
-            }
-            (facts.site.id.clone(), Arc::new(facts))
-        };
-        Ok(Configuration { version, sites: prepared.into_iter().map(decide).collect(), shares })
+            facts.shadows = Arc::new(shadows(facts, &looking_on));
+        }
+        // What may pass is no reason to go without a plugin until the next change.
+        plugins.values().try_for_each(SitePlugins::is_settled)?;
+        let sites = prepared.into_iter().map(|facts| (facts.site.id.clone(), Arc::new(facts))).collect();
+        Ok(Configuration { version, sites })
     }
 
     /// The text that decisions at a site on these programmes refer to: their terms name the very bytes that decide.
@@ -308,8 +308,8 @@ impl Desk {
                 }
             }
         }
-        let mut contexts = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(context) = contexts.get(&key) {
+        let contexts = || self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(context) = contexts().get(&key) {
             return Ok(Arc::clone(context));
         }
         let pinned = |(programme, terms): (&&Arc<ProgrammeFacts>, &Programme)| {
@@ -332,7 +332,7 @@ impl Desk {
                 self.vault().keep_bytes(digest)?;
             }
         }
-        contexts.insert(key, Arc::clone(&context));
+        contexts().insert(key, Arc::clone(&context));
         Ok(context)
     }
 
@@ -368,7 +368,52 @@ fn programme_at(
     let owner = name(&record.key.site)?;
     let input = kept.programme.terms(&owner, &name(&record.key.id)?);
     let terms = programme_facts(&input, &site.site, &site.zone, plugins)?;
-    Ok(ProgrammeFacts { document: kept.programme.clone(), record: record.clone(), input, terms, frozen: kept.frozen })
+    // Read by what that version declares, whose settings may be of other kinds.
+    let beside = |part: Beside| {
+        let names = input.conditions.iter().map(|condition| condition.plugin.to_string()).enumerate();
+        let names: Vec<(usize, String)> = names.filter(|(_, name)| plugins.has_beside(name, part)).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let terms = programme_facts(&input, &site.site, &site.zone, &plugins.with(part))?;
+        let bindings = names.into_iter().map(|(place, name)| (place, name, terms.conditions[place].clone()));
+        Ok::<_, InputError>(bindings.collect::<Vec<_>>())
+    };
+    let canaries = beside(Beside::Canary)?;
+    let canaries = canaries.into_iter().filter_map(|(place, id, binding)| Some((place, plugins.share(&id)?, binding)));
+    let canaries = canaries.collect();
+    // Whatever is wrong with one that only looks on must not keep cards from being used.
+    let shadows = beside(Beside::Shadow).unwrap_or_default();
+    let document = kept.programme.clone();
+    Ok(ProgrammeFacts { document, record: record.clone(), input, terms, frozen: kept.frozen, canaries, shadows })
+}
+
+/// The versions that look on at a site: its own, and those of the sites whose programmes it takes.
+fn shadows(facts: &SiteFacts, looking_on: &HashMap<&String, Vec<Component>>) -> Vec<Shadow> {
+    let Ok(Deciding { till, .. }) = &facts.deciding else { return Vec::new() };
+    let mut shadows = Vec::new();
+    for site in facts.sites_of_cards() {
+        for component in looking_on.get(&site).into_iter().flatten() {
+            let id = &component.facts().id;
+            let of_programme = |((owner, code_name), programme): (&(String, String), &Arc<ProgrammeFacts>)| {
+                let ours = programme.shadows.iter().filter(|(_, plugin, _)| *owner == site && plugin == id);
+                let bindings: Vec<(usize, Binding)> =
+                    ours.map(|(place, _, binding)| (*place, binding.clone())).collect();
+                (!bindings.is_empty()).then(|| ((owner.clone(), code_name.clone()), bindings))
+            };
+            match component {
+                Component::Condition(_) => {
+                    let bindings = facts.programmes.iter().filter_map(of_programme).collect();
+                    shadows.push(Shadow::new(&site, component, Some(bindings), till.rulebook()));
+                }
+                Component::Rules(_) if site == facts.site.id => {
+                    shadows.push(Shadow::new(&site, component, None, till.rulebook()));
+                }
+                Component::Rules(_) => {}
+            }
+        }
+    }
+    shadows
 }
 
 /// What decides at a site: its own rules, or those that come with the program.
@@ -379,7 +424,7 @@ fn deciding(base: &Arc<Till>, plugins: &SitePlugins) -> Result<Deciding, String>
         Arc::new(Till::new(book))
     };
     let till = plugins.rules()?.map_or_else(|| Arc::clone(base), with);
-    Ok(Deciding { till, shared: plugins.shared_rules().map(|(share, rules)| (share, with(rules))) })
+    Ok(Deciding { till, shared: plugins.shared_rules()?.map(|(share, rules)| (share, with(rules))) })
 }
 
 /// A text as a name of a document.

@@ -245,7 +245,8 @@ impl Asked {
             };
             let kept: KeptApart = match serde_json::from_str(personal) {
                 Ok(kept) => kept,
-                Err(error) => return unreadable(format!("its personal fields: {error}")),
+                // What the parser says may quote them.
+                Err(_) => return unreadable("its personal fields are damaged".to_string()),
             };
             let order = &mut recorded.order;
             (order.customer, order.billing, order.ship_to) = (kept.customer, kept.billing, kept.ship_to);
@@ -273,11 +274,6 @@ impl Asked {
     /// Code name of a card's programme.
     pub(super) fn programme_of(&self, card: &str) -> &str {
         self.request.cards.iter().find(|one| one.id == card).map_or("", |one| one.programme.as_str())
-    }
-
-    /// Whether a card of this programme is among those that were asked about.
-    pub(super) fn concerns(&self, programme: &str) -> bool {
-        self.request.cards.iter().any(|card| card.programme == programme)
     }
 
     /// Decides.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::decision::Asked;
 use super::stage::id_of;
-use super::{Desk, DeskError, Refused, Rerun};
+use super::{Desk, DeskError, Refused, Rerun, plugin_parts};
 use crate::output::{CardOutcomeOutput, CardOutput, QuoteOutput};
 
 /// What stays of a customer: what rules may rest on and is shared by many.
@@ -39,6 +39,8 @@ impl Desk {
         };
         let mut document = asked.document(&operation);
         rename_cards(&mut document);
+        let was_off = switch_on(&mut document);
+        let is_as_recorded = asked.outcome(&asked.decide()?) == (asked.recorded.shares.clone(), asked.recorded.due);
         let quote = |document: &Value| asked.stage.till().quote(&document.to_string(), operation.at, false);
         let as_decided = quote(&document)?;
         let before = document.clone();
@@ -70,9 +72,14 @@ impl Desk {
             let cards = answer.cards.iter().map(|card| (card.applied.clone(), card.code.clone()));
             (cards.collect::<Vec<_>>(), answer.due.clone())
         };
-        if now(&as_decided) != now(&answer) {
-            let note = "Without what was taken out it is decided otherwise than with it.";
-            fixture.insert("note".to_string(), json!(note));
+        let notes = [
+            (was_off, "A condition was switched off when this was decided; here it is on."),
+            (!is_as_recorded, "It is decided otherwise now than it was recorded."),
+            (now(&as_decided) != now(&answer), "Without what was taken out it is decided otherwise than with it."),
+        ];
+        let notes: Vec<&str> = notes.into_iter().filter(|(is_so, _)| *is_so).map(|(_, note)| note).collect();
+        if !notes.is_empty() {
+            fixture.insert("note".to_string(), json!(notes.join(" ")));
         }
         fixture.insert("steps".to_string(), json!([{ "quote": document, "claims": claims }]));
         Ok(Value::Object(fixture))
@@ -117,6 +124,20 @@ impl Desk {
         }
         Err(no_decision(order))
     }
+}
+
+/// Conditions that were switched off are on in a fixture. Whether there was one.
+fn switch_on(document: &mut Value) -> bool {
+    let mut was_off = false;
+    for programme in document.get_mut("programmes").and_then(Value::as_array_mut).into_iter().flatten() {
+        for binding in programme.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some((id, digest, true)) = binding["plugin"].as_str().and_then(plugin_parts) {
+                binding["plugin"] = json!(format!("{id}@sha256:{digest}"));
+                was_off = true;
+            }
+        }
+    }
+    was_off
 }
 
 /// Whoever runs the fixture has another build of the plugin.

@@ -10,7 +10,7 @@ mod vault;
 use std::collections::BTreeMap;
 
 use giftcard_engine::moment::{InstantMs, format_instant};
-use giftcard_engine::programme::OnFailure;
+use giftcard_engine::programme::{OnFailure, Site};
 use giftcard_host::{Component, LoadError, World};
 use giftcard_ledger::Refused;
 use giftcard_ledger::chain::digest_bytes;
@@ -23,13 +23,16 @@ use super::decision::unhex;
 use super::setup::{Planned, put};
 use super::{Desk, DeskError};
 use crate::Till;
-use crate::input::{ConditionInput, InputErrorKind, PluginPolicy, SiteDocument, programme_facts, site_facts};
+use crate::input::{
+    ConditionInput, InputErrorKind, PluginPolicy, ProgrammeDocument, ProgrammeInput, SiteDocument, Zone,
+    programme_facts, site_facts,
+};
 use crate::json::excerpt;
 use crate::output::{InstalledOutput, InstalledVersionOutput, PluginEventOutput, ProgrammeOutput, ProposalOutput};
 
 pub(super) use self::document::WHOLE;
 pub(crate) use self::site::parts;
-pub(super) use self::site::{Share, SitePlugins};
+pub(super) use self::site::{Beside, Share, SitePlugins};
 pub(super) use self::vault::Vault;
 
 /// Characters of a digest that people are shown.
@@ -152,7 +155,23 @@ impl Desk {
         let changing = Changing { site, id: &facts.id, actor: installing.actor, now: installing.now };
         // Before anything names it.
         self.store().keep_component(digest_bytes(bytes), bytes)?;
+        let versioned = format!("{}@{}", facts.id, facts.version);
+        let of_base = self.vault().base().condition(&versioned).is_some_and(|one| one.facts().digest != facts.digest);
         let output = self.change_plugin(&changing, true, |document| {
+            let twice = |where_: &str| {
+                let message = format!(
+                    "another component that calls itself `{}` {} {where_}; give this one another version",
+                    changing.id, version.version
+                );
+                Err(Refused::mistake("same-version-twice", message).into())
+            };
+            // A programme may bind it by that name: it must not come to mean something else.
+            if of_base {
+                return twice("comes with the program");
+            }
+            if document.named(&version.version).is_some_and(|there| there.digest != version.digest) {
+                return twice("is installed");
+            }
             if let Some(there) = document.versions.iter_mut().find(|there| there.digest == version.digest) {
                 let again = there.removed || there.signed != version.signed && version.signed.is_some();
                 if !again {
@@ -161,14 +180,6 @@ impl Desk {
                 there.removed = false;
                 there.signed = version.signed.clone().or_else(|| there.signed.take());
                 return Ok(Some(format!("installed {} again", shown(&version))));
-            }
-            if document.named(&version.version).is_some() {
-                let message = format!(
-                    "another component that calls itself `{}` {} is installed; give this one another version, or remove \
-                     that one",
-                    changing.id, version.version
-                );
-                return Err(Refused::mistake("same-version-twice", message).into());
             }
             document.versions.push(version.clone());
             Ok(Some(format!("installed {}", shown(&version))))
@@ -259,12 +270,18 @@ impl Desk {
         })
     }
 
-    /// Approves of what another person proposed, which is done by it.
+    /// Approves of what another person proposed, which is done by it. The version and, of a canary, the share are those that
+    /// were looked at: where something else was proposed meanwhile, it is refused.
     ///
     /// # Errors
-    /// [`Refused`] codes are `plugin-not-found`, `nothing-proposed`, `actor-missing`, `same-person`, and those of what was
-    /// proposed.
-    pub fn approve_plugin(&self, changing: &Changing<'_>) -> Result<InstalledOutput, DeskError> {
+    /// [`Refused`] codes are `plugin-not-found`, `nothing-proposed`, `actor-missing`, `same-person`, `proposal-changed`, and
+    /// those of what was proposed.
+    pub fn approve_plugin(
+        &self,
+        changing: &Changing<'_>,
+        version: &str,
+        share: Option<u16>,
+    ) -> Result<InstalledOutput, DeskError> {
         let actor = named_actor(changing)?;
         self.change_plugin(changing, false, |document| {
             let Some(proposal) = document.proposed.take() else {
@@ -273,6 +290,17 @@ impl Desk {
             if proposal.by.trim().eq_ignore_ascii_case(actor.trim()) {
                 let message = format!("`{}` proposed it, and somebody else has to approve of it", proposal.by);
                 return Err(Refused::mistake("same-person", message).into());
+            }
+            let (digest, proposed_share) = match &proposal.change {
+                Change::Activate(digest) => (digest, None),
+                Change::Canary(canary) => (&canary.digest, Some(canary.share)),
+            };
+            let is_seen = document.named(version).is_some_and(|seen| seen.digest == *digest);
+            if !is_seen || share != proposed_share {
+                let name = document.of_digest(digest).map_or_else(|| digest.clone(), shown);
+                let share = proposed_share.map(|share| format!(" for {}", crate::output::percent(share)));
+                let message = format!("what is proposed is {name}{}", share.unwrap_or_default());
+                return Err(Refused::mistake("proposal-changed", message).into());
             }
             let what = self.do_change(changing, document, proposal.change)?;
             Ok(Some(format!("approved what {} proposed: {what}", proposal.by)))
@@ -300,6 +328,7 @@ impl Desk {
             let Some(before) = document.before.pop() else {
                 return Err(Refused::mistake("nothing-before", "no version decided before this one").into());
             };
+            let switched = if document.off { ", and switched on" } else { "" };
             document.active = before;
             (document.canary, document.off) = (None, false);
             self.check_bindings(changing, document)?;
@@ -307,7 +336,7 @@ impl Desk {
                 Some(version) => shown(version),
                 None => "what comes with the program".to_string(),
             };
-            Ok(Some(format!("rolled back to {name}")))
+            Ok(Some(format!("rolled back to {name}{switched}")))
         })
     }
 
@@ -356,9 +385,9 @@ impl Desk {
                     );
                     return Err(Refused::mistake("plugin-in-use", message).into());
                 }
-                let versioned = format!("{}@{}", changing.id, one.version);
-                if let Some(programme) = self.programmes_that_bind(changing.site, &versioned)?.first() {
-                    let message = format!("programme `{programme}` binds `{versioned}`; bind another there first");
+                if let Some(programme) = self.binds_version(changing, document, digest)? {
+                    let message =
+                        format!("programme `{programme}` binds {} by name; bind another there first", shown(one));
                     return Err(Refused::mistake("plugin-in-use", message).into());
                 }
             }
@@ -416,9 +445,8 @@ impl Desk {
             (None, Some(active)) => active,
             _ => chosen(document, id, version)?,
         };
-        self.vault()
-            .component(id, &version.digest)
-            .map_err(|trouble| Refused::mistake("plugin-unusable", trouble).into())
+        let component = self.vault().component(id, &version.digest)?;
+        component.map_err(|trouble| Refused::mistake("plugin-unusable", trouble).into())
     }
 
     /// Binds a condition to a programme, in place of the binding of the same plugin if there is one.
@@ -506,10 +534,9 @@ impl Desk {
         changing: &Changing<'_>,
         choose: impl Fn(&PluginDocument) -> Result<Change, DeskError>,
     ) -> Result<InstalledOutput, DeskError> {
-        let (site, _) = self.site_document(changing.site)?;
         self.change_plugin(changing, false, |document| {
             let change = choose(document)?;
-            if !site.plugins.require_approval {
+            if !self.site_document(changing.site)?.0.plugins.require_approval {
                 return self.do_change(changing, document, change).map(Some);
             }
             let by = named_actor(changing)?.to_string();
@@ -543,9 +570,10 @@ impl Desk {
         document.proposed = None;
         match change {
             Change::Activate(_) => {
+                let switched = if document.off { ", and switched on" } else { "" };
                 *document = changed;
                 document.proposed = None;
-                Ok(format!("activated {}", shown(&version)))
+                Ok(format!("activated {}{switched}", shown(&version)))
             }
             Change::Canary(canary) => {
                 let share = crate::output::percent(canary.share);
@@ -564,7 +592,10 @@ impl Desk {
         let active = changed.active.as_deref().and_then(|digest| changed.of_digest(digest));
         if let Some(version) = active {
             // Also where nobody binds it yet.
-            let loaded = plugins.check(version).and_then(|()| self.vault().component(changing.id, &version.digest));
+            let loaded = match plugins.check(version) {
+                Ok(()) => self.vault().component(changing.id, &version.digest)?.map(drop),
+                Err(trouble) => Err(trouble),
+            };
             loaded.map_err(|trouble| Refused::mistake("plugin-unusable", format!("{} {trouble}", shown(version))))?;
         }
         let (facts, zone) = site_facts(&site.terms(), site.currency.currency()?)?;
@@ -579,8 +610,75 @@ impl Desk {
                 Ok(Till::new(book).check_programme("", &terms)?)
             });
             if let Err(error) = checked {
+                plugins.is_settled()?;
                 let message = format!("programme `{}` would not be right with it: {error}", excerpt(&code_name));
                 return Err(Refused::mistake("settings-do-not-fit", message).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The programme that binds this version of a plugin by a name with a version, if one does.
+    fn binds_version(
+        &self,
+        changing: &Changing<'_>,
+        document: &PluginDocument,
+        digest: &str,
+    ) -> Result<Option<String>, DeskError> {
+        for record in self.all_records(RecordKind::Programme, changing.site)? {
+            let kept: KeptProgramme = read_record(&record.body)?;
+            let means = |name: &&str| {
+                let version = name.split_once('@').filter(|(id, _)| *id == changing.id);
+                version.and_then(|(_, version)| document.named(version)).is_some_and(|one| one.digest == digest)
+            };
+            if kept.programme.conditions.iter().flat_map(bound).any(|name| means(&name)) {
+                return Ok(Some(record.key.id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What has to be right about bindings beside what the active versions say: those that play a part beside them take
+    /// the same settings, and where two persons are demanded nobody lets a version decide alone by naming it.
+    pub(super) fn check_beside(
+        &self,
+        site: &SiteDocument,
+        plugins: &SitePlugins,
+        (input, kept): (&ProgrammeInput, Option<&ProgrammeDocument>),
+        (facts, zone): (&Site, &Zone),
+    ) -> Result<(), DeskError> {
+        for part in [Beside::Canary, Beside::Shadow] {
+            if !input.conditions.iter().any(|condition| plugins.has_beside(&condition.plugin, part)) {
+                continue;
+            }
+            let checked = programme_facts(input, facts, zone, &plugins.with(part)).map_err(DeskError::from);
+            let checked = checked.and_then(|terms| {
+                let mut book = self.vault().base().clone();
+                plugins.add_to(&mut book);
+                Ok(Till::new(book).check_programme("", &terms)?)
+            });
+            if let Err(error) = checked {
+                let what = match part {
+                    Beside::Canary => "decides for a share of the orders",
+                    Beside::Shadow => "looks on",
+                };
+                let message = format!("it would not be right with the version that {what}: {error}; end that first");
+                return Err(Refused::mistake("settings-do-not-fit", message).into());
+            }
+        }
+        if site.plugins.require_approval {
+            let kept: Vec<&str> = kept.iter().flat_map(|kept| kept.conditions.iter()).flat_map(bound).collect();
+            let names =
+                input.conditions.iter().flat_map(bound).filter(|name| name.contains('@') && !kept.contains(name));
+            for name in names {
+                if !plugins.has_decided(name) {
+                    let message = format!(
+                        "`{}` has never been active here, and two persons are demanded for that; activate it, or bind the \
+                         plugin by its id",
+                        excerpt(name)
+                    );
+                    return Err(Refused::mistake("not-approved", message).into());
+                }
             }
         }
         Ok(())

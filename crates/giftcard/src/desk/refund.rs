@@ -14,6 +14,7 @@ use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::{Changes, Found, Want};
 use giftcard_ledger::{Answer, Facts, Plan, Refused, Stop};
 
+use super::configuration::SiteFacts;
 use super::{Desk, DeskError, Doing, MAIN_SITE};
 use crate::input::{InputErrorKind, RefundMode, RefundOrderInput, RefundOtherInput};
 
@@ -136,7 +137,12 @@ struct Refund<'a> {
 
 impl Refund<'_> {
     /// What goes back to each tender of the order, and to other payment methods.
-    fn split(&self, record: &OrderRecord, currency: Currency) -> Result<(Vec<ReturnedShare>, Minor), Stop<DeskError>> {
+    fn split(
+        &self,
+        record: &OrderRecord,
+        currency: Currency,
+        site: &SiteFacts,
+    ) -> Result<(Vec<ReturnedShare>, Minor), Stop<DeskError>> {
         let amount = self.input.amount.amount(currency).map_err(|error| failed(error.under("amount").into()))?;
         let corrupt = || giftcard_ledger::store::StoreError::Corrupt("an order has amounts that cannot be".to_string());
         let minor = |amount: i64| Minor::new(amount).map_err(|_| corrupt());
@@ -164,10 +170,7 @@ impl Refund<'_> {
             });
         }
         let request = RefundRequest { amount, exponent: currency.exponent(), payments };
-        let configuration = self.desk.configuration().map_err(failed)?;
-        let site = self.desk.site_of(&configuration, self.site).map_err(failed)?;
-        let till = site.till(&self.input.order).map_err(failed)?;
-        let refunded = match till.rulebook().refund(&request, false) {
+        let refunded = match site.till(&self.input.order).map_err(failed)?.rulebook().refund(&request, false) {
             Ok(refunded) => refunded,
             Err(RefundError::Rules(error)) => return Err(failed(crate::TillError::from(&*error).into())),
             Err(RefundError::Refused(RefundRefused::NotPositive)) => {
@@ -229,8 +232,10 @@ impl Plan for Refund<'_> {
         let currency = Currency::iso(&record.currency).ok_or_else(|| {
             giftcard_ledger::store::StoreError::Corrupt(format!("`{}` is no currency", record.currency))
         })?;
-        let (shares, other) = self.split(&record, currency)?;
+        let (shares, other) = self.split(&record, currency, site)?;
         let mut draft = Draft::new();
+        // The rules that split it are those that are active when it is committed.
+        draft.require_configuration(facts.found.configuration);
         let plan = RefundPlan {
             site: self.site,
             order: &self.input.order,

@@ -58,6 +58,8 @@ pub struct ReplayOptions {
     pub components: Vec<Component>,
     /// Settings in place of others.
     pub settings: Vec<ReplaySettings>,
+    /// Decisions between two states that can be gone on with; 2,048 if absent.
+    pub page: Option<NonZero<usize>>,
     /// How many threads decide; one for each core if absent.
     pub threads: Option<NonZero<usize>>,
 }
@@ -74,11 +76,11 @@ pub struct ReplaySettings {
 }
 
 impl ReplayOptions {
-    /// What tells two replays apart: one that was begun is only gone on with by the same.
-    fn fingerprint(&self) -> String {
-        let Self { site, period, programme, sample, components, settings, threads: _ } = self;
+    /// What tells two replays apart: one that was begun is only gone on with by the same, on the same ledger.
+    fn fingerprint(&self, ledger: &[u8; 32]) -> String {
+        let Self { site, period, programme, sample, components, settings, page: _, threads: _ } = self;
         let digests: Vec<&str> = components.iter().map(|component| component.facts().digest.as_str()).collect();
-        let said = format!("{:?}", (site, &period.from, &period.to, programme, sample, digests, settings));
+        let said = format!("{:?}", (ledger, site, &period.from, &period.to, programme, sample, digests, settings));
         super::pay::hex(&Sha256::digest(said))
     }
 
@@ -147,7 +149,7 @@ impl Desk {
             return Err(DeskError::input(InputErrorKind::InvalidValue, "sample", problem));
         }
         let stages = Stages::new(self.vault().clone(), options.instead()?);
-        let fingerprint = options.fingerprint();
+        let fingerprint = options.fingerprint(&self.secrets().public_key());
         let mut state = state.unwrap_or_else(|| ReplayState::begin(&fingerprint));
         if state.fingerprint != fingerprint {
             let problem = "is of a replay with other options; give it the same, or begin with another file";
@@ -155,15 +157,16 @@ impl Desk {
         }
         let threads = options.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
         let filter = self.replay_filter(options)?;
-        state.last = self.last_operation(state.after)?;
+        (state.last, state.is_over) = (self.last_operation(state.after)?, false);
         let after = state.after;
+        let at_once = options.page.map_or(PAGE, NonZero::get);
         let (sender, pages) = sync_channel::<Result<Vec<DecisionRow>, StoreError>>(AHEAD);
         thread::scope(|scope| {
             let store = self.store();
             scope.spawn(move || {
                 let mut after = after;
                 loop {
-                    let page = store.decisions(&filter, after, PAGE);
+                    let page = store.decisions(&filter, after, at_once);
                     let last = page.as_ref().ok().and_then(|page| Some(page.last()?.sequence));
                     // Nobody receives any more once the replay was stopped.
                     if sender.send(page).is_err() {
@@ -264,7 +267,25 @@ impl Desk {
     }
 }
 
+/// Whether a card of a programme is among those that were decided about.
+fn concerns(decision: &str, programme: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Cards {
+        cards: Vec<OfProgramme>,
+    }
+    #[derive(serde::Deserialize)]
+    struct OfProgramme {
+        programme: String,
+    }
+    // What cannot be read is counted as such.
+    serde_json::from_str::<Cards>(decision)
+        .map_or(true, |said| said.cards.iter().any(|card| card.programme == programme))
+}
+
 fn decide(options: &ReplayOptions, stages: &Stages, row: &DecisionRow, tally: &mut Tally) -> Result<(), DeskError> {
+    if options.programme.as_deref().is_some_and(|only| !concerns(&row.decision, only)) {
+        return Ok(());
+    }
     let asked = match Asked::read(stages, &row.decision, row.personal.as_deref())? {
         Ok(asked) => asked,
         Err(Rerun::NoDecision | Rerun::Same) => return Ok(()),
@@ -273,9 +294,6 @@ fn decide(options: &ReplayOptions, stages: &Stages, row: &DecisionRow, tally: &m
             return Ok(());
         }
     };
-    if options.programme.as_deref().is_some_and(|only| !asked.concerns(only)) {
-        return Ok(());
-    }
     let mut pause = PAUSE;
     let mut decide = || {
         let begun = Clock::now();

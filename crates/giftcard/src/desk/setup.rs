@@ -112,6 +112,14 @@ impl Desk {
         for owner in self.all_records(RecordKind::Site, "")? {
             let home = if owner.key.id == *site.id { site.clone() } else { read_record(&owner.body)? };
             let plugins = self.site_plugins(&home)?;
+            if owner.key.id == *site.id {
+                let usable = plugins.rules().and_then(|_| plugins.shared_rules()).map(drop);
+                plugins.is_settled()?;
+                usable.map_err(|trouble| {
+                    let problem = format!("the site's rules could not decide any more: {trouble}");
+                    DeskError::input(InputErrorKind::Inconsistent, "plugins", problem)
+                })?;
+            }
             for record in self.all_records(RecordKind::Programme, &owner.key.id)? {
                 let kept: KeptProgramme = read_record(&record.body)?;
                 let accepted = kept.programme.accepted_by.iter().any(|accepting| **accepting == *site.id);

@@ -1,8 +1,8 @@
 //! Versions that look on: after each live decision they are asked the same, on a thread of their own, and what they would
 //! have decided otherwise is kept. Whatever they do, the decision has been made. Must not know how a decision is committed.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use giftcard_engine::QuoteRequest;
 use giftcard_engine::moment::{InstantMs, format_instant};
+use giftcard_engine::programme::Binding;
 use giftcard_host::{Component, Rulebook};
 use giftcard_ledger::Ledger;
 use giftcard_ledger::model::{RecordKey, RecordKind};
@@ -29,6 +30,9 @@ const WRITE_EVERY: Duration = Duration::from_secs(2);
 /// Differences of a version that are kept one by one; more are only counted.
 const KEPT_MAX: u64 = 1000;
 
+/// How long a process that ends goes on looking at what waits.
+const CLOSING_MAX: Duration = Duration::from_secs(2);
+
 /// How often writing is tried where others write the same.
 const TRIES_MAX: u32 = 20;
 
@@ -37,41 +41,42 @@ pub(super) struct Shadow {
     pub(super) site: String,
     pub(super) id: String,
     digest: String,
-    /// The name it stands beside; none for rules.
-    beside: Option<String>,
+    /// Of a condition: by site and code name of a programme, the bindings, by their places, with its own name and settings as
+    /// it reads them. None for rules.
+    bindings: Option<Bindings>,
     book: Rulebook,
     /// The name of it in the rulebook.
     name: String,
 }
 
+/// By site and code name of a programme: bindings by their places.
+pub(super) type Bindings = HashMap<(String, String), Vec<(usize, Binding)>>;
+
 impl Shadow {
-    /// Of a component, beside what `meant` names, with everything else as it is in `book`.
-    pub(super) fn new(site: &str, meant: &str, component: &Component, book: &Rulebook) -> Self {
+    /// Of a component, with everything else as it is in `book`.
+    pub(super) fn new(site: &str, component: &Component, bindings: Option<Bindings>, book: &Rulebook) -> Self {
         let facts = component.facts();
         let mut book = book.clone();
-        let beside = match component {
-            Component::Rules(rules) => {
-                book.set_rules(rules.clone());
-                None
-            }
-            Component::Condition(condition) => {
-                book.add_pinned(condition.clone());
-                Some(meant.to_string())
-            }
-        };
+        match component {
+            Component::Rules(rules) => book.set_rules(rules.clone()),
+            Component::Condition(condition) => book.add_pinned(condition.clone()),
+        }
         let (id, digest, name) = (facts.id.clone(), facts.digest.clone(), giftcard_host::pinned(facts));
-        Self { site: site.to_string(), id, digest, beside, book, name }
+        Self { site: site.to_string(), id, digest, bindings, book, name }
     }
 
     /// What is asked of it: nothing where it would not be.
     fn question(&self, request: &QuoteRequest) -> Option<QuoteRequest> {
         let mut request = request.clone();
-        let Some(beside) = &self.beside else { return Some(request) };
+        let Some(bindings) = &self.bindings else { return Some(request) };
         let mut is_asked = false;
-        for binding in request.programmes.iter_mut().flat_map(|programme| &mut programme.conditions) {
-            if binding.plugin == *beside {
-                binding.plugin.clone_from(&self.name);
-                is_asked = true;
+        for programme in &mut request.programmes {
+            let ours = bindings.get(&(programme.site.clone(), programme.code_name.clone()));
+            for (place, binding) in ours.into_iter().flatten() {
+                if let Some(there) = programme.conditions.get_mut(*place) {
+                    there.clone_from(binding);
+                    is_asked = true;
+                }
             }
         }
         is_asked.then_some(request)
@@ -175,6 +180,7 @@ struct Running {
     skipped: Arc<Mutex<BTreeMap<Place, u64>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     waiting: Arc<AtomicU64>,
+    is_closing: Arc<AtomicBool>,
 }
 
 /// Site, plugin and digest.
@@ -228,20 +234,25 @@ impl Shadow {
 impl Running {
     fn begin(ledger: Arc<Ledger>) -> Self {
         let (sender, receiver) = sync_channel(WAITING_MAX);
-        let (skipped, waiting) = (Arc::default(), Arc::new(AtomicU64::new(0)));
+        let (skipped, waiting): (Arc<Mutex<BTreeMap<Place, u64>>>, _) = (Arc::default(), Arc::new(AtomicU64::new(0)));
+        let is_closing = Arc::new(AtomicBool::new(false));
         let thread = {
-            let (skipped, waiting) = (Arc::clone(&skipped), Arc::clone(&waiting));
+            let (skipped, waiting, is_closing) = (Arc::clone(&skipped), Arc::clone(&waiting), Arc::clone(&is_closing));
             let name = "giftcard-shadow".to_string();
-            std::thread::Builder::new().name(name).spawn(move || look(&ledger, &receiver, &skipped, &waiting)).ok()
+            std::thread::Builder::new()
+                .name(name)
+                .spawn(move || look(&ledger, &receiver, &skipped, &waiting, &is_closing))
+                .ok()
         };
-        Self { sender: Mutex::new(Some(sender)), skipped, thread: Mutex::new(thread), waiting }
+        Self { sender: Mutex::new(Some(sender)), skipped, thread: Mutex::new(thread), waiting, is_closing }
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
         if let Some(running) = self.running.get() {
-            // What is waiting is still looked at.
+            // What is waiting is still looked at, for a while.
+            running.is_closing.store(true, Ordering::Release);
             *running.sender.lock().unwrap_or_else(PoisonError::into_inner) = None;
             if let Some(thread) = running.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 let _ = thread.join();
@@ -250,7 +261,14 @@ impl Drop for Watcher {
     }
 }
 
-fn look(ledger: &Ledger, receiver: &Receiver<Seen>, skipped: &Mutex<BTreeMap<Place, u64>>, waiting: &AtomicU64) {
+fn look(
+    ledger: &Ledger,
+    receiver: &Receiver<Seen>,
+    skipped: &Mutex<BTreeMap<Place, u64>>,
+    waiting: &AtomicU64,
+    is_closing: &AtomicBool,
+) {
+    let mut closing: Option<Instant> = None;
     let mut counts: BTreeMap<Place, ShadowCounts> = BTreeMap::new();
     let mut written = Instant::now();
     loop {
@@ -260,8 +278,16 @@ fn look(ledger: &Ledger, receiver: &Receiver<Seen>, skipped: &Mutex<BTreeMap<Pla
             Err(RecvTimeoutError::Disconnected) => (None, true),
         };
         if let Some(seen) = &next {
+            if is_closing.load(Ordering::Acquire) {
+                closing = closing.or_else(|| Some(Instant::now()));
+            }
+            let is_too_late = closing.is_some_and(|since| since.elapsed() >= CLOSING_MAX);
             for shadow in seen.shadows.iter() {
-                ask(ledger, shadow, seen, counts.entry(shadow.place()).or_default());
+                let counts = counts.entry(shadow.place()).or_default();
+                match is_too_late {
+                    true => counts.skipped += 1,
+                    false => ask(ledger, shadow, seen, counts),
+                }
             }
         }
         let is_last = waiting.load(Ordering::Acquire) == u64::from(next.is_some());
@@ -283,15 +309,20 @@ fn look(ledger: &Ledger, receiver: &Receiver<Seen>, skipped: &Mutex<BTreeMap<Pla
 
 fn ask(ledger: &Ledger, shadow: &Shadow, seen: &Seen, counts: &mut ShadowCounts) {
     let Some(request) = shadow.question(&seen.request) else { return };
-    counts.decisions += 1;
     let (cards, failed) = match shadow.book.quote(&request, false) {
         Ok(quoted) => {
-            let failure = quoted.quote.conditions.iter().find(|run| run.plugin == shadow.name);
-            let failure = failure.and_then(|run| Some(run.failure.as_ref()?.0.code.clone()));
+            let runs = quoted.quote.conditions.iter().filter(|run| run.plugin == shadow.name);
+            let failure = runs.filter_map(|run| Some(run.failure.as_ref()?.0.code.clone())).next();
             (different(&seen.decided, &shares(&request, &quoted)), failure)
         }
         Err(error) => (Vec::new(), Some(crate::TillError::from(error).code().to_string())),
     };
+    // Not a decision.
+    if failed.as_deref() == Some("busy") {
+        counts.skipped += 1;
+        return;
+    }
+    counts.decisions += 1;
     match (&failed, cards.is_empty()) {
         (Some(_), _) => counts.failed += 1,
         (None, true) => {
@@ -307,7 +338,7 @@ fn ask(ledger: &Ledger, shadow: &Shadow, seen: &Seen, counts: &mut ShadowCounts)
         failed,
         cards,
     };
-    write_difference(ledger, shadow, &difference);
+    write_difference(ledger, shadow, &difference, counts);
 }
 
 fn different(before: &[ShareFacts], after: &[ShareFacts]) -> Vec<ShadowCard> {
@@ -328,7 +359,12 @@ fn different(before: &[ShareFacts], after: &[ShareFacts]) -> Vec<ShadowCard> {
 fn key_of((site, id, digest): &Place, operation: Option<&str>) -> RecordKey {
     let id = match operation {
         None => format!("{id}@{digest}"),
-        Some(operation) => format!("{id}@{digest}/{operation}"),
+        // Keys may be long, and ids of records are not.
+        Some("") => format!("{id}@{digest}/"),
+        Some(operation) => {
+            let hash = giftcard_ledger::chain::digest(operation);
+            format!("{id}@{digest}/{}", super::pay::hex(&hash[..16]))
+        }
     };
     RecordKey { kind: RecordKind::Shadow, site: site.clone(), id }
 }
@@ -358,9 +394,11 @@ fn write_counts(ledger: &Ledger, place: &Place, counts: &ShadowCounts) -> bool {
     false
 }
 
-fn write_difference(ledger: &Ledger, shadow: &Shadow, difference: &ShadowDifference) {
+/// `counts` are those that are not written yet, this difference among them.
+fn write_difference(ledger: &Ledger, shadow: &Shadow, difference: &ShadowDifference, counts: &ShadowCounts) {
     let place = shadow.place();
-    let is_enough = kept_counts(ledger, &place).is_none_or(|(_, kept)| kept.different + kept.failed >= KEPT_MAX);
+    let before = |kept: ShadowCounts| kept.different + kept.failed + counts.different + counts.failed;
+    let is_enough = kept_counts(ledger, &place).is_none_or(|(_, kept)| before(kept) > KEPT_MAX);
     let Ok(body) = serde_json::to_string(difference) else { return };
     if !is_enough {
         let change = RecordChange { key: key_of(&place, Some(&difference.operation)), before: None, body: Some(body) };

@@ -100,7 +100,7 @@ impl Stages {
             return Ok(known.clone());
         }
         let made = match self.context(digest)? {
-            Ok(context) => self.make(context).map(Arc::new),
+            Ok(context) => self.make(context)?.map(Arc::new),
             Err(why) => Err(Rerun::Differs(why)),
         };
         known().insert(digest, made.clone());
@@ -119,14 +119,35 @@ impl Stages {
         }
     }
 
-    fn make(&self, mut context: ContextText) -> Result<Stage, Rerun> {
-        let gone = Rerun::NotReplayable;
+    fn make(&self, mut context: ContextText) -> Result<Result<Stage, Rerun>, StoreError> {
+        let (book, is_changed) = match self.rulebook(&mut context)? {
+            Ok(made) => made,
+            Err(why) => return Ok(Err(Rerun::NotReplayable(why))),
+        };
+        let wrong = |error: DeskError| match self.changes_something() {
+            true => Rerun::NotReplayable(format!("it cannot be decided so: {error}")),
+            false => Rerun::Differs(format!("the record cannot be read: {error}")),
+        };
+        Ok(self.terms(&context, &book).map_err(wrong).map(|(site, zone, programmes)| Stage {
+            context,
+            site,
+            zone,
+            programmes,
+            till: Till::new(book),
+            is_changed,
+        }))
+    }
+
+    /// Everything that the context names, or what is put in its place; inside, what of it is not there. Whether something
+    /// was put in its place.
+    fn rulebook(&self, context: &mut ContextText) -> Result<Result<(Rulebook, bool), String>, StoreError> {
         let rules = match (&self.instead.rules, context.rules.as_deref()) {
             (Some(rules), _) => rules.clone(),
             (None, None) => self.vault.base().rules().clone(),
-            (None, Some(pinned)) => match self.component(pinned).map_err(gone)? {
-                Component::Rules(rules) => rules,
-                Component::Condition(_) => return Err(gone(format!("`{pinned}` is no set of rules"))),
+            (None, Some(pinned)) => match self.component(pinned)? {
+                Ok(Component::Rules(rules)) => rules,
+                Ok(Component::Condition(_)) => return Ok(Err(format!("`{pinned}` is no set of rules"))),
+                Err(why) => return Ok(Err(why)),
             },
         };
         let mut book = Rulebook::new(rules);
@@ -134,21 +155,13 @@ impl Stages {
         for programme in &mut context.programmes {
             let code_name = programme.code_name.to_string();
             for condition in programme.conditions.iter_mut() {
-                is_changed |= self.prepare(&mut book, &code_name, condition).map_err(gone)?;
+                match self.prepare(&mut book, &code_name, condition)? {
+                    Ok(changed) => is_changed |= changed,
+                    Err(why) => return Ok(Err(why)),
+                }
             }
         }
-        let wrong = |error: DeskError| match self.changes_something() {
-            true => Rerun::NotReplayable(format!("it cannot be decided so: {error}")),
-            false => Rerun::Differs(format!("the record cannot be read: {error}")),
-        };
-        self.terms(&context, &book).map_err(wrong).map(|(site, zone, programmes)| Stage {
-            context,
-            site,
-            zone,
-            programmes,
-            till: Till::new(book),
-            is_changed,
-        })
+        Ok(Ok((book, is_changed)))
     }
 
     /// Whether something else than what decided is asked.
@@ -176,15 +189,23 @@ impl Stages {
 
     /// Sees to it that the rulebook has what a binding names, and puts others in its place where they are wanted; whether
     /// they were.
-    fn prepare(&self, book: &mut Rulebook, programme: &str, condition: &mut ConditionInput) -> Result<bool, String> {
+    fn prepare(
+        &self,
+        book: &mut Rulebook,
+        programme: &str,
+        condition: &mut ConditionInput,
+    ) -> Result<Result<bool, String>, StoreError> {
         let id = id_of(&condition.plugin).to_string();
         let other = self.instead.conditions.iter().find(|other| other.facts().id == id);
         let mut is_changed = other.is_some();
         if let Some(other) = other {
             book.add_pinned(other.clone());
-            condition.plugin = name(&giftcard_host::pinned(other.facts())).map_err(|error| error.to_string())?;
-        } else {
-            self.add(book, &condition.plugin)?;
+            match name(&giftcard_host::pinned(other.facts())) {
+                Ok(name) => condition.plugin = name,
+                Err(error) => return Ok(Err(error.to_string())),
+            }
+        } else if let Err(why) = self.add(book, &condition.plugin)? {
+            return Ok(Err(why));
         }
         let concerns = |other: &&OtherSettings| {
             other.plugin == id && other.programme.as_deref().is_none_or(|only| only == programme)
@@ -193,32 +214,39 @@ impl Stages {
             condition.settings = other.settings.clone();
             is_changed = true;
         }
-        if let OnFailureInput::Previous(previous) = &condition.on_failure {
-            self.add(book, &previous.plugin)?;
+        if let OnFailureInput::Previous(previous) = &condition.on_failure
+            && let Err(why) = self.add(book, &previous.plugin)?
+        {
+            return Ok(Err(why));
         }
-        Ok(is_changed)
+        Ok(Ok(is_changed))
     }
 
-    fn add(&self, book: &mut Rulebook, name: &str) -> Result<(), String> {
+    fn add(&self, book: &mut Rulebook, name: &str) -> Result<Result<(), String>, StoreError> {
         if book.condition(name).is_some() {
-            return Ok(());
+            return Ok(Ok(()));
         }
         match (self.component(name)?, parts(name)) {
-            (Component::Condition(condition), Some((_, _, true))) => book.add_off(name.to_string(), condition),
-            (Component::Condition(condition), Some(_)) => book.add_pinned(condition),
+            (Ok(Component::Condition(condition)), Some((_, _, true))) => {
+                book.add_pinned(condition.clone());
+                book.add_off(name.to_string(), condition);
+            }
+            (Ok(Component::Condition(condition)), Some(_)) => book.add_pinned(condition),
             // Of before names meant the very bytes.
-            (Component::Condition(condition), None) => book.add(condition),
-            (Component::Rules(_), _) => return Err(format!("`{name}` is no condition")),
+            (Ok(Component::Condition(condition)), None) => book.add(condition),
+            (Ok(Component::Rules(_)), _) => return Ok(Err(format!("`{name}` is no condition"))),
+            (Err(why), _) => return Ok(Err(why)),
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
-    fn component(&self, name: &str) -> Result<Component, String> {
+    /// What a name means; inside, why there is nothing.
+    fn component(&self, name: &str) -> Result<Result<Component, String>, StoreError> {
         match parts(name) {
             Some((id, digest, _)) => self.vault.component(id, digest),
             None => {
                 let found = self.vault.base().condition(name).cloned().map(Component::Condition);
-                found.ok_or_else(|| format!("`{name}` does not come with the program any more"))
+                Ok(found.ok_or_else(|| format!("`{name}` does not come with the program any more")))
             }
         }
     }

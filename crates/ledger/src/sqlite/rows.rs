@@ -512,10 +512,13 @@ pub(super) fn insert_context(connection: &Connection, context: &Context) -> Resu
     Ok(())
 }
 
-/// Writes the bytes of a component, unless they are there.
+/// Writes the bytes of a component. Other bytes under its digest are replaced.
 pub(super) fn insert_component(connection: &Connection, digest: Hash32, bytes: &[u8]) -> Result<(), Trouble> {
     connection
-        .prepare_cached("INSERT INTO component (digest, bytes) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
+        .prepare_cached(
+            "INSERT INTO component (digest, bytes) VALUES (?1, ?2) \
+             ON CONFLICT (digest) DO UPDATE SET bytes = ?2 WHERE bytes <> ?2",
+        )?
         .execute((digest, bytes))?;
     Ok(())
 }

@@ -32,7 +32,7 @@ pub(crate) enum Command {
     /// Let a version decide, the newest if none is named
     Activate(Changed),
     /// Approve of what another person proposed, where the site demands two persons
-    Approve(Changed),
+    Approve(Approve),
     /// Take back what was proposed
     Withdraw(Changed),
     /// Let decide again what decided before the last activation
@@ -108,6 +108,18 @@ pub(crate) struct Named {
 pub(crate) struct Changed {
     /// Its id; where a version may be chosen, also `id@version`, or `id@` and the beginning of the digest
     plugin: String,
+    #[command(flatten)]
+    by: By,
+}
+
+#[derive(Args)]
+pub(crate) struct Approve {
+    /// What was looked at, as `id@version`
+    #[arg(value_name = "ID@VERSION")]
+    plugin: String,
+    /// The share of the orders that was looked at, of a canary
+    #[arg(long, value_name = "PERCENT")]
+    share: Option<String>,
     #[command(flatten)]
     by: By,
 }
@@ -193,13 +205,13 @@ impl Command {
             Self::Install(install) => install.by.json,
             Self::Show(named) => named.by.json,
             Self::Activate(changed)
-            | Self::Approve(changed)
             | Self::Withdraw(changed)
             | Self::Rollback(changed)
             | Self::Disable(changed)
             | Self::Enable(changed)
             | Self::Remove(changed) => changed.by.json,
             Self::Canary(canary) => canary.by.json,
+            Self::Approve(approve) => approve.by.json,
             Self::Shadow(shadow) => shadow.by.json,
             Self::Bind(bind) => bind.json,
             Self::Unbind(unbind) => unbind.json,
@@ -217,6 +229,16 @@ pub(crate) fn run(
     let (changed, change): (&Changed, Change) = match command {
         Command::Install(install) => return self::install(&open()?, install, terminal),
         Command::Show(named) => return show_one(&open()?, named, terminal),
+        Command::Approve(approve) => {
+            let (id, version) = id_and_version(&approve.plugin);
+            let share = approve.share.as_deref().map(basis_points).transpose()?;
+            let Some(version) = version else {
+                let message = format!("`{}` names no version; say which one you looked at, as `id@version`", plain(id));
+                return Err(Failure::refused("invalid-value", message));
+            };
+            let answer = open()?.approve_plugin(&changing(&approve.by, id), version, share)?;
+            return tell(&answer, approve.by.json, terminal);
+        }
         Command::Canary(canary) => return self::canary(&open()?, canary, terminal),
         Command::Shadow(shadow) => return self::shadow(&open()?, shadow, terminal),
         Command::Bind(bind) => return self::bind(&open()?, bind, terminal),
@@ -228,7 +250,6 @@ pub(crate) fn run(
         Command::Sign { files, key } => return sign(files, key, terminal),
         Command::Activate(changed) => (changed, |desk, changing, version| desk.activate_plugin(changing, version)),
         Command::Remove(changed) => (changed, |desk, changing, version| desk.remove_plugin(changing, version)),
-        Command::Approve(changed) => (changed, |desk, changing, _| desk.approve_plugin(changing)),
         Command::Withdraw(changed) => (changed, |desk, changing, _| desk.withdraw_plugin(changing)),
         Command::Rollback(changed) => (changed, |desk, changing, _| desk.roll_back_plugin(changing)),
         Command::Disable(changed) => (changed, |desk, changing, _| desk.switch_plugin(changing, false)),

@@ -2,9 +2,10 @@
 //! turned into one that means the very bytes, so that a decision says what decided it. Must not know bindings.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use giftcard_host::{Component, Condition, Facts, Rulebook, Rules, pinned};
+use giftcard_ledger::store::StoreError;
 use sha2::{Digest, Sha256};
 
 use super::document::{PluginDocument, Version, WHOLE};
@@ -20,32 +21,34 @@ pub(in crate::desk) struct SitePlugins {
     policy: PluginPolicy,
     /// By digest: the condition, or why it cannot be used.
     conditions: HashMap<String, OnceLock<Result<Condition, String>>>,
+    /// What kept one from being loaded and may pass.
+    passing: Mutex<Option<StoreError>>,
 }
 
-/// A version that decides for a share of the orders.
+/// A share of the orders that a version decides for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::desk) struct Share {
     site: String,
     id: String,
     basis_points: u16,
-    /// What it stands in for.
-    from: String,
-    /// The version.
-    to: String,
 }
 
 impl Share {
-    /// The name that decides for this order in place of `plugin`, if it is in the share.
-    pub(in crate::desk) fn instead_of(&self, plugin: &str, order: &str) -> Option<&str> {
-        (plugin == self.from && self.takes(order)).then_some(self.to.as_str())
-    }
-
     /// Whether an order is in the share: always the same for an order, and still so when the share grows.
     pub(in crate::desk) fn takes(&self, order: &str) -> bool {
         let digest = Sha256::digest(format!("{}\n{}\n{order}", self.site, self.id));
         let number = u64::from_be_bytes(digest[..8].try_into().unwrap_or_default());
         number % u64::from(WHOLE) < u64::from(self.basis_points)
     }
+}
+
+/// A part that a version plays beside the one that decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::desk) enum Beside {
+    /// It decides for a share of the orders.
+    Canary,
+    /// It looks on.
+    Shadow,
 }
 
 impl SitePlugins {
@@ -58,7 +61,15 @@ impl SitePlugins {
     ) -> Self {
         let versions = documents.values().flat_map(|document| &document.versions);
         let conditions = versions.map(|version| (version.digest.clone(), OnceLock::new())).collect();
-        Self { vault, site: site.to_string(), documents, policy, conditions }
+        Self { vault, site: site.to_string(), documents, policy, conditions, passing: Mutex::default() }
+    }
+
+    /// That nothing kept a plugin from being loaded that may pass.
+    ///
+    /// # Errors
+    /// What did: what was made of these plugins is not to be kept.
+    pub(in crate::desk) fn is_settled(&self) -> Result<(), StoreError> {
+        self.passing.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
     }
 
     /// The installed version that a name means.
@@ -87,14 +98,55 @@ impl SitePlugins {
 
     fn condition(&self, name: &str, version: &Version) -> Result<&Condition, &str> {
         let Some(cell) = self.conditions.get(&version.digest) else { return Err("is not installed") };
-        let loaded = cell.get_or_init(|| {
-            self.check(version)?;
-            match self.vault.component(name, &version.digest)? {
+        if cell.get().is_none() {
+            let loaded = self.check(version).and_then(|()| self.load(name, &version.digest));
+            if self.passing.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+                return Err("cannot be loaded at the moment");
+            }
+            let _ = cell.set(loaded.and_then(|component| match component {
                 Component::Condition(condition) => Ok(condition),
                 Component::Rules(_) => Err("is a set of rules, and no condition".to_string()),
-            }
-        });
-        loaded.as_ref().map_err(String::as_str)
+            }));
+        }
+        match cell.get() {
+            Some(loaded) => loaded.as_ref().map_err(String::as_str),
+            None => Err("is not installed"),
+        }
+    }
+
+    fn load(&self, name: &str, digest: &str) -> Result<Component, String> {
+        self.vault.component(name, digest).unwrap_or_else(|error| {
+            let why = error.to_string();
+            *self.passing.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            Err(why)
+        })
+    }
+
+    /// The condition that plays a part beside the one that an id means.
+    fn beside(&self, name: &str, part: Beside) -> Option<Result<&Condition, &str>> {
+        let document = self.documents.get(name).filter(|document| !document.off)?;
+        let digest = match part {
+            Beside::Canary => &document.canary.as_ref()?.digest,
+            Beside::Shadow => document.shadow.as_ref()?,
+        };
+        let version = document.of_digest(digest).filter(|version| !version.rules)?;
+        Some(self.condition(name, version))
+    }
+
+    /// Whether a version plays that part beside the one that a name means. Never of a name with a version.
+    pub(in crate::desk) fn has_beside(&self, name: &str, part: Beside) -> bool {
+        self.beside(name, part).is_some()
+    }
+
+    /// The same plugins with those in place that play a part beside.
+    pub(in crate::desk) fn with(&self, part: Beside) -> With<'_> {
+        With { plugins: self, part }
+    }
+
+    /// The share of the orders that another version decides for than the one that an id means.
+    pub(in crate::desk) fn share(&self, id: &str) -> Option<Share> {
+        let canary = self.documents.get(id)?.canary.as_ref()?;
+        Some(Share { site: self.site.clone(), id: id.to_string(), basis_points: canary.share })
     }
 
     /// Whether a version is signed as the site demands it.
@@ -163,50 +215,74 @@ impl SitePlugins {
     fn rules_of(&self, id: &str, version: &Version) -> Result<Rules, String> {
         let named = |trouble: String| format!("`{id}` {} cannot be used: {trouble}", version.version);
         self.check(version).map_err(named)?;
-        match self.vault.component(id, &version.digest).map_err(named)? {
+        match self.load(id, &version.digest).map_err(named)? {
             Component::Rules(rules) => Ok(rules),
             Component::Condition(_) => Err(named("is a condition, and no set of rules".to_string())),
         }
     }
 
-    /// The versions that decide for a share of the orders, of conditions.
-    pub(in crate::desk) fn shares(&self) -> Vec<Share> {
-        let share = |(id, document): (&String, &PluginDocument)| {
-            let canary = document.canary.as_ref()?;
-            let version = document.of_digest(&canary.digest).filter(|version| !version.rules)?;
-            let to = self.condition(id, version).ok()?;
-            let share = Share {
-                site: self.site.clone(),
-                id: id.clone(),
-                basis_points: canary.share,
-                from: self.meant(id),
-                to: pinned(to.facts()),
-            };
-            (!document.off).then_some(share)
-        };
-        self.documents.iter().filter_map(share).collect()
+    /// The rules that decide for a share of the orders. The error says why they cannot be used.
+    pub(in crate::desk) fn shared_rules(&self) -> Result<Option<(Share, Rules)>, String> {
+        for (id, document) in &self.documents {
+            let canary = document.canary.as_ref().and_then(|canary| document.of_digest(&canary.digest));
+            if let (Some(version), Some(share)) = (canary.filter(|version| version.rules), self.share(id)) {
+                return Ok(Some((share, self.rules_of(id, version)?)));
+            }
+        }
+        Ok(None)
     }
 
-    /// The rules that decide for a share of the orders.
-    pub(in crate::desk) fn shared_rules(&self) -> Option<(Share, Rules)> {
-        self.documents.iter().find_map(|(id, document)| {
-            let canary = document.canary.as_ref()?;
-            let version = document.of_digest(&canary.digest).filter(|version| version.rules)?;
-            let rules = self.rules_of(id, version).ok()?;
-            let (site, to) = (self.site.clone(), pinned(rules.facts()));
-            let share = Share { site, id: id.clone(), basis_points: canary.share, from: String::new(), to };
-            Some((share, rules))
-        })
-    }
-
-    /// The versions that look on, each with the name it stands beside.
-    pub(in crate::desk) fn shadows(&self) -> Vec<(String, Component)> {
+    /// The versions that look on. One that cannot be used does not.
+    pub(in crate::desk) fn shadows(&self) -> Vec<Component> {
         let shadow = |(id, document): (&String, &PluginDocument)| {
             let version = document.of_digest(document.shadow.as_deref()?)?;
             self.check(version).ok()?;
-            Some((self.meant(id), self.vault.component(id, &version.digest).ok()?))
+            self.load(id, &version.digest).ok()
         };
         self.documents.iter().filter_map(shadow).collect()
+    }
+
+    /// Whether what a name means is active, was so before, or comes with the program.
+    pub(super) fn has_decided(&self, name: &str) -> bool {
+        let Some(version) = self.version(name) else { return true };
+        let document = name.split_once('@').and_then(|(id, _)| self.documents.get(id));
+        document.is_some_and(|document| {
+            let digest = Some(&version.digest);
+            document.active.as_ref() == digest || document.before.iter().any(|before| before.as_ref() == digest)
+        })
+    }
+}
+
+/// The plugins of a site with those in place that play a part beside the ones that decide.
+pub(in crate::desk) struct With<'a> {
+    plugins: &'a SitePlugins,
+    part: Beside,
+}
+
+impl Plugins for With<'_> {
+    fn facts(&self, name: &str) -> Option<&Facts> {
+        match self.plugins.beside(name, self.part) {
+            Some(condition) => condition.ok().map(Condition::facts),
+            None => self.plugins.facts(name),
+        }
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.plugins.ids()
+    }
+
+    fn trouble(&self, name: &str) -> Option<String> {
+        match self.plugins.beside(name, self.part) {
+            Some(condition) => condition.err().map(|trouble| format!("`{name}` cannot be used: {trouble}")),
+            None => self.plugins.trouble(name),
+        }
+    }
+
+    fn meant(&self, name: &str) -> String {
+        match self.plugins.beside(name, self.part) {
+            Some(Ok(condition)) => pinned(condition.facts()),
+            _ => self.plugins.meant(name),
+        }
     }
 }
 

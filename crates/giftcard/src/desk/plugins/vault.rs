@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use giftcard_host::{Component, Host, Rulebook};
+use giftcard_host::{Component, Host, LoadError, Rulebook, TrialCause, TrialError};
 use giftcard_ledger::store::{Store, StoreError};
 
 use crate::Till;
+use crate::desk::component_digest;
 use crate::desk::decision::unhex;
 use crate::plugins::Bytes;
 
@@ -53,26 +54,33 @@ impl Vault {
         &self.base
     }
 
-    /// A component. The error says why there is none; `name` stands in it.
-    pub(in crate::desk) fn component(&self, name: &str, digest: &str) -> Result<Component, String> {
+    /// A component; inside, why there is none. What may pass, such as a lost connection or a busy host, is the outer error,
+    /// and nothing is to be remembered of it.
+    pub(in crate::desk) fn component(&self, name: &str, digest: &str) -> Result<Result<Component, String>, StoreError> {
         if let Some(known) = self.known(digest) {
-            return Ok(known);
+            return Ok(Ok(known));
         }
         let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = self.known(digest) {
-            return Ok(known);
+            return Ok(Ok(known));
         }
-        let key = unhex(digest).ok_or_else(|| format!("`{digest}` is no digest"))?;
-        let bytes = self.store.component(key).map_err(|error| error.to_string())?;
-        let bytes = bytes.ok_or_else(|| format!("component {digest} is neither in the database nor in the program"))?;
+        let Some(key) = unhex(digest) else { return Ok(Err(format!("`{digest}` is no digest"))) };
+        let Some(bytes) = self.store.component(key)? else {
+            return Ok(Err(format!("component {digest} is neither in the database nor in the program")));
+        };
+        if component_digest(&bytes) != digest {
+            return Ok(Err(format!("the database has other bytes for component {digest} than were installed")));
+        }
         // What it asks for beyond the standard limits was granted when it was installed, and is part of its bytes.
-        let wanted = self.host.wanted(name, &bytes).map_err(|error| error.to_string())?;
-        let component = self.host.load_granted(name, &bytes, &wanted).map_err(|error| error.to_string())?;
-        if component.facts().digest != digest {
-            return Err(format!("the database has other bytes for component {digest} than were installed"));
+        let wanted = self.host.wanted(name, &bytes);
+        match wanted.and_then(|wanted| self.host.load_granted(name, &bytes, &wanted)) {
+            Ok(component) => {
+                self.loaded().insert(digest.to_string(), component.clone());
+                Ok(Ok(component))
+            }
+            Err(error) if is_passing(&error) => Err(StoreError::Unavailable(error.to_string())),
+            Err(error) => Ok(Err(error.to_string())),
         }
-        self.loaded().insert(digest.to_string(), component.clone());
-        Ok(component)
     }
 
     /// Keeps a component that was just loaded.
@@ -90,5 +98,13 @@ impl Vault {
 
     fn loaded(&self) -> MutexGuard<'_, HashMap<String, Component>> {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether loading failed for want of room or time, and may work the next time.
+fn is_passing(error: &LoadError) -> bool {
+    match error {
+        LoadError::Trial(TrialError { cause: TrialCause::Call(failure), .. }) => failure.is_busy(),
+        _ => false,
     }
 }

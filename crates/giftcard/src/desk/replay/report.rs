@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::desk::DeskError;
 use crate::desk::decision::{Asked, ShareFacts};
 
-/// Decisions that came out otherwise and are told one by one.
+/// Cards for which something else came out and that are told one by one.
 const CHANGES_MAX: usize = 100;
 
 /// Reasons that are told apart; the rest is counted together.
@@ -132,7 +132,7 @@ pub struct ReplayReport {
     pub not_replayable: BTreeMap<String, u64>,
     /// By site, programme and currency of the orders.
     pub programmes: Vec<ReplayProgramme>,
-    /// The first decisions that came out otherwise, at most 100.
+    /// The first cards for which something else came out, at most 100.
     pub changes: Vec<ReplayChange>,
     /// Milliseconds that it took, by the clock, without reading.
     pub milliseconds: u64,
@@ -214,7 +214,7 @@ impl ReplayState {
                 newly_accepted: sums.newly_accepted,
                 before: money(sums.before),
                 after: money(sums.after),
-                difference: money(sums.after - sums.before),
+                difference: money(sums.after.saturating_sub(sums.before)),
                 site,
                 programme,
                 currency,
@@ -249,12 +249,12 @@ fn decimal(sum: i128, currency: &str) -> String {
 
 impl Tally {
     pub(super) fn add(&mut self, other: Self) {
-        self.decisions += other.decisions;
-        self.concerned += other.concerned;
-        self.deciding_ns += other.deciding_ns;
-        self.same += other.same;
-        self.different += other.different;
-        self.orders_refused += other.orders_refused;
+        self.decisions = self.decisions.saturating_add(other.decisions);
+        self.concerned = self.concerned.saturating_add(other.concerned);
+        self.deciding_ns = self.deciding_ns.saturating_add(other.deciding_ns);
+        self.same = self.same.saturating_add(other.same);
+        self.different = self.different.saturating_add(other.different);
+        self.orders_refused = self.orders_refused.saturating_add(other.orders_refused);
         for (why, count) in other.not_replayable {
             count_reason(&mut self.not_replayable, why, count);
         }
@@ -263,12 +263,12 @@ impl Tally {
         }
         for (key, sums) in other.programmes {
             let all = self.programmes.entry(key).or_default();
-            all.cards += sums.cards;
-            all.flipped += sums.flipped;
-            all.newly_refused += sums.newly_refused;
-            all.newly_accepted += sums.newly_accepted;
-            all.before += sums.before;
-            all.after += sums.after;
+            all.cards = all.cards.saturating_add(sums.cards);
+            all.flipped = all.flipped.saturating_add(sums.flipped);
+            all.newly_refused = all.newly_refused.saturating_add(sums.newly_refused);
+            all.newly_accepted = all.newly_accepted.saturating_add(sums.newly_accepted);
+            all.before = all.before.saturating_add(sums.before);
+            all.after = all.after.saturating_add(sums.after);
         }
         self.changes.extend(other.changes);
         // Threads take turns; which are the first must not depend on them.
@@ -295,7 +295,8 @@ impl Tally {
             Ok(quoted) => quoted,
             Err(error) => {
                 self.different += 1;
-                self.orders_refused += 1;
+                let had_paid = asked.recorded.shares.iter().any(|share| share.applied > 0);
+                self.orders_refused += u64::from(had_paid);
                 count_reason(&mut self.failed, error.code().to_string(), 1);
                 let nothing: Vec<ShareFacts> = asked
                     .recorded
@@ -372,7 +373,8 @@ fn is_refused(share: &ShareFacts) -> bool {
 fn count_reason(reasons: &mut BTreeMap<String, u64>, why: String, count: u64) {
     let why =
         if reasons.len() >= REASONS_MAX && !reasons.contains_key(&why) { "other reasons".to_string() } else { why };
-    *reasons.entry(why).or_default() += count;
+    let so_far = reasons.entry(why).or_default();
+    *so_far = so_far.saturating_add(count);
 }
 
 /// Most rows of the picture.

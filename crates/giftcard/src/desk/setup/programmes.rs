@@ -48,8 +48,8 @@ impl Desk {
             };
             let (before, configuration) = self.record(RecordKind::Programme, site, &id)?;
             let document = ProgrammeDocument { code_name: Some(name(&id)?), ..document.clone() };
-            let currency = self.check_document(site, &id, &document)?;
             let kept: Option<KeptProgramme> = before.as_ref().map(|before| read_record(&before.body)).transpose()?;
+            let currency = self.check_document(site, &id, &document, kept.as_ref().map(|kept| &kept.programme))?;
             let frozen = kept.as_ref().is_some_and(|kept| kept.frozen);
             if let Some(kept) = kept.filter(|kept| kept.frozen) {
                 check_frozen(&kept.programme, &document, currency)?;
@@ -83,11 +83,12 @@ impl Desk {
             let (record, configuration) = self.record(RecordKind::Programme, site, code_name)?;
             let Some(record) = record else { return Err(no_programme(site, code_name)) };
             let mut kept: KeptProgramme = read_record(&record.body)?;
+            let before = kept.programme.clone();
             let mut conditions = kept.programme.conditions.to_vec();
             change(&mut conditions)?;
             kept.programme.conditions = List::of(conditions)
                 .map_err(|problem| DeskError::input(InputErrorKind::TooLarge, "conditions", problem))?;
-            self.check_document(site, code_name, &kept.programme)?;
+            self.check_document(site, code_name, &kept.programme, Some(&before))?;
             self.keep(site, code_name, Some(&record), kept, configuration)
         })
     }
@@ -140,7 +141,13 @@ impl Desk {
     }
 
     /// Everything that has to be right about a programme. Its site's currency.
-    fn check_document(&self, site: &str, id: &str, document: &ProgrammeDocument) -> Result<Currency, DeskError> {
+    fn check_document(
+        &self,
+        site: &str,
+        id: &str,
+        document: &ProgrammeDocument,
+        kept: Option<&ProgrammeDocument>,
+    ) -> Result<Currency, DeskError> {
         let (home, _) = self.site_document(site)?;
         let currency = home.currency.currency()?;
         document.check(currency)?;
@@ -155,6 +162,8 @@ impl Desk {
         let mut book = self.vault().base().clone();
         plugins.add_to(&mut book);
         Till::new(book).check_programme("", &at_home)?;
+        self.check_beside(&home, &plugins, (&terms, kept), (&facts, &zone))?;
+        plugins.is_settled()?;
         self.check_codes(site, document)?;
         for (place, other) in document.accepted_by.iter().enumerate() {
             let path = format!("accepted_by[{place}]");
