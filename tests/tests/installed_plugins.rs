@@ -156,7 +156,12 @@ fn damaged_bytes_are_told_and_mended(fresh: &Fresh) {
     let error = other.desk.quote(&read(document), bank::NOW, false).unwrap_err();
     assert_eq!(error.code(), "programme-unusable");
     assert!(error.to_string().contains("other bytes"), "{error}");
+    let report = shop.desk.verify(&giftcard::desk::VerifyOptions::default(), &mut |_| {}).unwrap();
+    let told: Vec<&str> = report.findings.iter().map(|finding| finding.message.as_str()).collect();
+    assert_eq!((report.sound, told.len(), report.components), (false, 1, 2), "{told:?}");
+    assert!(told[0].contains("`welcome-gift` 1.0.0") && told[0].contains("other bytes"), "{told:?}");
     install(&shop.desk, 1);
+    shop.check_books();
     assert_eq!(decided(&Shop::beside(fresh).desk, "a", "US", &card), "too-few-products");
 }
 

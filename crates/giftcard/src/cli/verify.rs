@@ -140,6 +140,7 @@ pub(crate) fn show(report: &VerifyReport, wide: bool) -> String {
         (report.holds, "open holds"),
         (report.checkpoints, "checkpoints"),
         (report.sealed_heads, "sealed heads"),
+        (report.components, "installed components"),
         (decisions.recorded, "recorded decisions"),
     ] {
         text.push_str(&format!("{count:>12} {what}\n"));

@@ -16,6 +16,7 @@ use giftcard_ledger::Refused;
 use giftcard_ledger::chain::digest_bytes;
 use giftcard_ledger::model::{Record, RecordKey, RecordKind};
 use giftcard_ledger::plan::read_record;
+use giftcard_ledger::store::{Store, StoreError, Want};
 
 use self::document::{Canary, Change, PluginDocument, Proposal, Signed, Version};
 use super::configuration::{KeptProgramme, name};
@@ -761,6 +762,15 @@ pub(super) fn bound(condition: &ConditionInput) -> Vec<&str> {
         crate::input::OnFailureInput::Previous(previous) => vec![&condition.plugin, &previous.plugin],
         _ => vec![&condition.plugin],
     }
+}
+
+/// Version and digest of every version of a plugin that was installed, removed ones included.
+pub(super) fn installed_versions(store: &dyn Store, site: &str, id: &str) -> Result<Vec<(String, String)>, StoreError> {
+    let key = RecordKey { kind: RecordKind::Plugin, site: site.to_string(), id: id.to_string() };
+    let found = store.find(&Want { records: vec![key.clone()], ..Want::default() })?;
+    let Some(record) = found.records.get(&key) else { return Ok(Vec::new()) };
+    let document: PluginDocument = read_record(&record.body)?;
+    Ok(document.versions.into_iter().map(|version| (version.version, version.digest)).collect())
 }
 
 /// A binding's input with names that mean the very bytes, as the terms that were made of it have them.

@@ -23,6 +23,7 @@ use super::plugins::WHOLE;
 use super::report::Period;
 use super::setup::zone_of;
 use super::stage::{Instead, OtherSettings, Stages};
+use super::verify::last_sequence;
 use super::{Desk, DeskError, Rerun};
 use crate::input::{DayOrInstant, InputErrorKind, Zone, read_document};
 
@@ -157,7 +158,7 @@ impl Desk {
         }
         let threads = options.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
         let filter = self.replay_filter(options)?;
-        (state.last, state.is_over) = (self.last_operation(state.after)?, false);
+        (state.last, state.is_over) = (i64::try_from(last_sequence(self.store())?).unwrap_or(i64::MAX), false);
         let after = state.after;
         let at_once = options.page.map_or(PAGE, NonZero::get);
         let (sender, pages) = sync_channel::<Result<Vec<DecisionRow>, StoreError>>(AHEAD);
@@ -212,25 +213,6 @@ impl Desk {
             return Err(DeskError::input(InputErrorKind::Inconsistent, "from", problem));
         }
         Ok(DecisionFilter { site: options.site.clone(), from, to })
-    }
-
-    /// The number of the last operation after `after`: how far there is to go.
-    fn last_operation(&self, after: i64) -> Result<i64, DeskError> {
-        let next = |after: i64| -> Result<Option<i64>, DeskError> {
-            Ok(self.store().operations(after, 1)?.first().map(|numbered| numbered.sequence))
-        };
-        let Some(mut last) = next(after)? else { return Ok(after) };
-        let mut step = 1_i64;
-        while let Some(later) = next(last.saturating_add(step))? {
-            (last, step) = (later, step.saturating_mul(2));
-        }
-        while step > 0 {
-            match next(last.saturating_add(step))? {
-                Some(later) => last = later,
-                None => step /= 2,
-            }
-        }
-        Ok(next(last)?.unwrap_or(last))
     }
 
     fn decide_page(

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod chains;
+mod components;
 mod decisions;
 mod holds;
 mod one;
@@ -183,6 +184,8 @@ pub struct VerifyReport {
     pub checkpoints: u64,
     /// Sealed heads that were compared with entries.
     pub sealed_heads: u64,
+    /// Installed components whose bytes were compared with their digests.
+    pub components: u64,
     /// Decisions that were run again.
     pub decisions: DecisionCounts,
     /// How many things are wrong.
@@ -277,6 +280,7 @@ impl<'a> Verification<'a> {
         let accounts = accounts::check(&mut chains, &mut seals, &mut self.findings, progress)?;
         let holds = holds::check(&chains, &mut self.findings, progress)?;
         seals.finish(&chains, &mut self.findings, progress)?;
+        let components = components::check(self.store, &mut self.findings)?;
         let decisions = match reruns {
             Some(reruns) => reruns.finish(&mut self.findings)?,
             None => DecisionCounts::default(),
@@ -289,6 +293,7 @@ impl<'a> Verification<'a> {
             holds,
             checkpoints: seals.checkpoints(),
             sealed_heads: seals.heads,
+            components,
             decisions,
             findings_total: self.findings.total,
             findings: self.findings.told,
@@ -322,7 +327,7 @@ impl<'a> Verification<'a> {
 }
 
 /// About the greatest number of an operation: where nothing is after it.
-fn last_sequence(store: &dyn Store) -> Result<u64, StoreError> {
+pub(super) fn last_sequence(store: &dyn Store) -> Result<u64, StoreError> {
     let is_there = |after: i64| match store.operations(after, 1) {
         Ok(found) => Ok(!found.is_empty()),
         Err(StoreError::Corrupt(_)) => Ok(true),
