@@ -1,12 +1,12 @@
 //! Checks beside the tests: formatting, lints, the table of dependency boundaries, licences and sources of dependencies,
-//! no binaries in git. Must not repeat what the tests check.
+//! no binaries in git, nothing changed that was released. Must not repeat what the tests check.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cargo, cargo_path, metadata, root, run_command};
+use crate::{cargo, cargo_path, metadata, releases, root, run_command};
 
 /// Runs every check, and stops at the first that fails.
 pub(crate) fn run_all() -> Result<()> {
@@ -15,6 +15,7 @@ pub(crate) fn run_all() -> Result<()> {
     step("documentation", documentation)?;
     step("dependency boundaries", boundaries)?;
     step("no binaries in git", no_binaries)?;
+    step("released versions of the contract", releases::check)?;
     step("licences and sources of dependencies", deny)
 }
 

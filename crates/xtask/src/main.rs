@@ -3,6 +3,7 @@
 
 mod checks;
 mod components;
+mod releases;
 mod setup;
 
 use std::path::PathBuf;
@@ -40,6 +41,12 @@ enum Chore {
     Checks,
     /// Write the decisions of `tests/cases` anew, to be read in `git diff`. Claims are never rewritten.
     Bless,
+    /// Release a version of the contract: its folder, and what the standard components built for it answer, never change
+    /// again.
+    ReleaseContract {
+        /// The version, which is the name of its folder under `wit`, such as 0.1.
+        version: String,
+    },
     /// Random orders through the component, the native engine and the naive second implementation.
     Differential {
         /// How many orders.
@@ -123,6 +130,16 @@ fn run(chore: Chore) -> Result<()> {
                     .args(["test", "--package", "giftcard-tests", "--test", "cases"])
                     .env("GIFTCARD_BLESS", "1"),
             )
+        }
+        Chore::ReleaseContract { version } => {
+            prepare()?;
+            let names = releases::collect(&root(), &version)?;
+            println!("{}/{version}: {}", releases::MUSEUM, names.join(", "));
+            // What they answer is recorded by the program that compares it from then on.
+            run_command(
+                Command::new(cargo_path()).args(["test", "--workspace", "--test", "museum"]).env("GIFTCARD_BLESS", "1"),
+            )?;
+            releases::freeze(&root(), &version)
         }
         Chore::Differential { count, seed } => {
             prepare()?;
