@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use wit_component::DecodedWasm;
 
@@ -19,11 +20,17 @@ const RELEASED: &str = "wit/RELEASED";
 /// Where released components are kept.
 pub(crate) const MUSEUM: &str = "tests/museum";
 
+/// How the records of an exhibit end: one case a line.
+const RECORDS: &str = "jsonl";
+
 /// What the name of a folder of the contract ends in, as long as it may change.
 const DRAFT: &str = "-draft";
 
-/// Components of the tests that are exhibited too. The others are made to be refused.
-const GUESTS: &[&str] = &["minimal-condition", "welcome-gift-v1", "welcome-gift-v2"];
+/// What a draft exhibits: one component of each world.
+pub(crate) const OF_A_DRAFT: &[&str] = &["gift-card", "minimal-condition"];
+
+/// Components of the tests that are exhibited too. The others are made to be refused or replaced.
+const GUESTS: &[&str] = &["minimal-condition"];
 
 /// Whether everything that was released is there and is what it was, and every folder of the contract is a version of its
 /// own. So what a released version says cannot change: a newer one is another folder.
@@ -34,34 +41,107 @@ pub(crate) fn check() -> Result<()> {
     if problems.is_empty() { Ok(()) } else { bail!("{}", problems.join("\n")) }
 }
 
-/// Copies the components that a release exhibits, out of `target/components`. Their records are written by the museum's
-/// test.
-pub(crate) fn collect(root: &Path, version: &str) -> Result<Vec<String>> {
+/// What is exhibited of a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exhibition {
+    /// Everything standard; for good.
+    Release,
+    /// [`OF_A_DRAFT`], until the draft changes.
+    Draft,
+}
+
+/// Copies the components that are exhibited out of `target/components`, with the cases they are tried with: question and
+/// answer, as it was decided. Says their names.
+pub(crate) fn collect(root: &Path, version: &str, exhibition: Exhibition) -> Result<Vec<String>> {
     may_be_released(root, version)?;
     let package = format!("giftcard:rules@{version}.0");
-    let components = root.join("target/components");
-    let mut names = Vec::new();
-    for path in files_of(&components)? {
+    let folder = match exhibition {
+        Exhibition::Release => version.to_string(),
+        Exhibition::Draft => format!("{version}.0{DRAFT}"),
+    };
+    let mut exhibits = Vec::new();
+    for (path, cases) in candidates(root)? {
+        let name = name_of(&path);
         let bytes = fs::read(&path).with_context(|| format!("`{}` cannot be read", path.display()))?;
-        if path.extension().is_some_and(|ending| ending == "wasm") && speaks(&bytes, &package)? {
-            names.push((name_of(&path), bytes));
+        let shown = exhibition == Exhibition::Release || OF_A_DRAFT.contains(&name.as_str());
+        if shown && speaks(&bytes, &package)? {
+            exhibits.push((name, bytes, records(&cases)?));
         }
+    }
+    ensure!(!exhibits.is_empty(), "no component under `target/components` is built for {package}");
+    let museum = root.join(MUSEUM).join(folder);
+    fs::create_dir_all(&museum).with_context(|| format!("`{}` cannot be made", museum.display()))?;
+    for (name, bytes, records) in &exhibits {
+        for (ending, bytes) in [("wasm", bytes.as_slice()), (RECORDS, records.as_bytes())] {
+            let file = museum.join(format!("{name}.{ending}"));
+            fs::write(&file, bytes).with_context(|| format!("`{}` cannot be written", file.display()))?;
+        }
+    }
+    Ok(exhibits.into_iter().map(|(name, ..)| name).collect())
+}
+
+/// Every standard component and every guest that may be exhibited, with the folder of its cases.
+fn candidates(root: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let components = root.join("target/components");
+    let mut candidates = Vec::new();
+    let standard = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "wasm");
+    for path in files_of(&components)?.into_iter().filter(standard) {
+        if path.parent() != Some(&components) {
+            continue;
+        }
+        let cases = match name_of(&path).as_str() {
+            "gift-card" => root.join("tests/cases"),
+            name => root.join("plugins").join(name).join("fixtures"),
+        };
+        candidates.push((path, cases));
     }
     for guest in GUESTS {
-        let path = components.join("tests").join(format!("{guest}.wasm"));
-        let bytes = fs::read(&path).with_context(|| format!("`{}` cannot be read", path.display()))?;
-        if speaks(&bytes, &package)? {
-            names.push(((*guest).to_string(), bytes));
+        let cases = root.join("tests/guests").join(guest).join("fixtures");
+        candidates.push((components.join("tests").join(format!("{guest}.wasm")), cases));
+    }
+    Ok(candidates)
+}
+
+/// The cases of a folder and those below it, one a line: without what is the host's to word, and without what explains.
+fn records(folder: &Path) -> Result<String> {
+    let mut records = String::new();
+    for path in files_of(folder)? {
+        let text = fs::read_to_string(&path).with_context(|| format!("`{}` cannot be read", path.display()))?;
+        let case: Value = serde_json::from_str(&text).with_context(|| format!("`{}` is no JSON", path.display()))?;
+        let mut record = json!({ "about": case["about"], "now": case["now"], "steps": [] });
+        for step in case["steps"].as_array().into_iter().flatten() {
+            let mut step = step.clone();
+            ensure!(
+                step.get("decision").is_some() || step.get("error").is_some(),
+                "`{}` has neither `decision` nor `error`; run `cargo xtask bless`",
+                path.display()
+            );
+            if let Some(step) = step.as_object_mut() {
+                step.shift_remove("claims");
+            }
+            if let Some(decision) = step.get_mut("decision") {
+                without(decision, &["rules", "steps", "message", "public_message"]);
+            }
+            if let Some(steps) = record["steps"].as_array_mut() {
+                steps.push(step);
+            }
         }
+        writeln!(records, "{record}")?;
     }
-    ensure!(!names.is_empty(), "no component under `{}` is built for {package}", components.display());
-    let museum = root.join(MUSEUM).join(version);
-    fs::create_dir_all(&museum).with_context(|| format!("`{}` cannot be made", museum.display()))?;
-    for (name, bytes) in &names {
-        let file = museum.join(format!("{name}.wasm"));
-        fs::write(&file, bytes).with_context(|| format!("`{}` cannot be written", file.display()))?;
+    ensure!(!records.is_empty(), "`{}` has no case; a component is exhibited with some", folder.display());
+    Ok(records)
+}
+
+/// Takes out these fields, wherever they stand.
+fn without(value: &mut Value, fields: &[&str]) {
+    match value {
+        Value::Object(object) => {
+            object.retain(|name, _| !fields.contains(&name.as_str()));
+            object.values_mut().for_each(|value| without(value, fields));
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| without(value, fields)),
+        _ => {}
     }
-    Ok(names.into_iter().map(|(name, _)| name).collect())
 }
 
 /// Freezes a version: adds its files, and those of its exhibition, to the list.
@@ -70,7 +150,7 @@ pub(crate) fn freeze(root: &Path, version: &str) -> Result<()> {
     let museum = root.join(MUSEUM).join(version);
     let exhibits = if museum.is_dir() { files_of(&museum)? } else { Vec::new() };
     for path in exhibits.iter().filter(|path| path.extension().is_some_and(|ending| ending == "wasm")) {
-        let record = path.with_extension("json");
+        let record = path.with_extension(RECORDS);
         ensure!(record.is_file(), "`{}` has no record; write `{}`", path.display(), record.display());
     }
     ensure!(!exhibits.is_empty(), "`{}` has no components; a release exhibits some", museum.display());
@@ -215,12 +295,14 @@ fn digest(path: &Path) -> Result<String> {
     Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// The files of a folder, without those of folders in it, sorted.
-fn files_of(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
+/// The files of a folder and of those in it, sorted.
+fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("`{}` cannot be read", folder.display()))? {
         let path = entry?.path();
-        if path.is_file() {
+        if path.is_dir() {
+            files.extend(files_of(&path)?);
+        } else {
             files.push(path);
         }
     }

@@ -7,10 +7,20 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
-use super::{collect, freeze, frozen, problems, withdrawn};
+use super::{Exhibition, collect, freeze, frozen, problems, withdrawn};
 
 const CONTRACT: &str = "package giftcard:rules@0.1.0;\n\ninterface condition {\n    record order { total: s64 }\n}\n\n\
                         world condition-plugin {\n    export condition;\n}\n";
+
+const CASE: &str = r#"{
+    "about": "A case.",
+    "now": "2026-06-01T12:00:00Z",
+    "steps": [{
+        "quote": { "order": { "total": "1.00" } },
+        "claims": { "due": "1.00" },
+        "decision": { "due": "1.00", "cards": [{ "code": "x", "message": "Words." }], "rules": { "calls": [] } }
+    }]
+}"#;
 
 /// A component that exports the condition of this contract.
 fn component(contract: &str) -> Vec<u8> {
@@ -34,6 +44,10 @@ fn project() -> TempDir {
     let (of_0_1, of_0_2) = (component(CONTRACT), component(&CONTRACT.replace("0.1.0", "0.2.0")));
     fs::write(root.join("target/components/standard.wasm"), &of_0_1).unwrap();
     fs::write(root.join("target/components/later.wasm"), &of_0_2).unwrap();
+    for cases in ["plugins/standard", "plugins/later", "tests/guests/minimal-condition"] {
+        fs::create_dir_all(root.join(cases).join("fixtures")).unwrap();
+        fs::write(root.join(cases).join("fixtures/case.json"), CASE).unwrap();
+    }
     for guest in super::GUESTS {
         fs::write(root.join(format!("target/components/tests/{guest}.wasm")), &of_0_1).unwrap();
     }
@@ -43,11 +57,8 @@ fn project() -> TempDir {
 /// The same after 0.1 was released.
 fn released() -> TempDir {
     let project = project();
-    let names = collect(project.path(), "0.1").unwrap();
-    assert_eq!(names, ["standard", "minimal-condition", "welcome-gift-v1", "welcome-gift-v2"], "not the later one");
-    for name in names {
-        fs::write(museum(project.path()).join(format!("{name}.json")), "{}").unwrap();
-    }
+    let names = collect(project.path(), "0.1", Exhibition::Release).unwrap();
+    assert_eq!(names, ["standard", "minimal-condition"], "not the later one");
     freeze(project.path(), "0.1").unwrap();
     project
 }
@@ -61,11 +72,21 @@ fn a_release_freezes_the_folder_and_what_was_built_for_it() {
     let project = released();
     assert_eq!(problems(project.path()).unwrap(), [""; 0]);
     let files: Vec<String> = frozen(project.path()).unwrap().into_keys().collect();
-    assert_eq!(files.len(), 1 + 2 * 4);
+    assert_eq!(files.len(), 1 + 2 * 2);
     assert!(
         files.contains(&"wit/0.1/worlds.wit".to_string()) && files[0].starts_with("tests/museum/0.1/"),
         "{files:?}"
     );
+}
+
+#[test]
+fn an_exhibit_is_recorded_with_what_it_answered_and_not_with_words() {
+    let project = project();
+    assert_eq!(collect(project.path(), "0.1", Exhibition::Draft).unwrap(), ["minimal-condition"]);
+    let record = project.path().join("tests/museum/0.1.0-draft/minimal-condition.jsonl");
+    let expected = r#"{"about":"A case.","now":"2026-06-01T12:00:00Z","steps":[{"quote":{"order":{"total":"1.00"}},"decision":{"due":"1.00","cards":[{"code":"x"}]}}]}"#;
+    assert_eq!(fs::read_to_string(record).unwrap(), format!("{expected}\n"));
+    assert!(frozen(project.path()).unwrap().is_empty(), "a draft freezes nothing");
 }
 
 #[test]
@@ -94,8 +115,8 @@ fn every_way_to_change_a_release_is_seen() {
         ("`tests/museum/0.1/standard.wasm` was released and has changed since", |root| {
             fs::write(museum(root).join("standard.wasm"), b"\0asm").unwrap();
         }),
-        ("`tests/museum/0.1/standard.json` was released and is missing", |root| {
-            fs::remove_file(museum(root).join("standard.json")).unwrap();
+        ("`tests/museum/0.1/standard.jsonl` was released and is missing", |root| {
+            fs::remove_file(museum(root).join("standard.jsonl")).unwrap();
         }),
         ("`wit/0.2-draft/worlds.wit` is of another version than its folder", |root| {
             fs::create_dir_all(root.join("wit/0.2-draft")).unwrap();
@@ -123,18 +144,19 @@ fn a_list_whose_lines_were_taken_back_is_seen() {
     fs::write(project.path().join("wit/RELEASED"), "# nothing yet\n").unwrap();
     assert_eq!(problems(project.path()).unwrap(), [""; 0], "the list alone says nothing");
     let gone = withdrawn(&frozen(project.path()).unwrap(), &history);
-    assert!(gone.len() == 9 && gone.iter().any(|line| line.contains("wit/0.1/worlds.wit")), "{gone:?}");
+    assert!(gone.len() == 5 && gone.iter().any(|line| line.contains("wit/0.1/worlds.wit")), "{gone:?}");
 }
 
 #[test]
 fn what_cannot_be_released_is_named() {
     let project = released();
-    let refused = |version: &str| collect(project.path(), version).unwrap_err().to_string();
+    let refused = |version: &str| collect(project.path(), version, Exhibition::Release).unwrap_err().to_string();
     assert_eq!(refused("0.1"), "0.1 was released already; new ability is a new version");
     assert!(refused("0.2-draft").contains("write two numbers, such as 0.1"), "{}", refused("0.2-draft"));
     assert!(refused("0.3").contains("wit/0.3` does not exist"), "{}", refused("0.3"));
     let project = self::project();
-    collect(project.path(), "0.1").unwrap();
+    collect(project.path(), "0.1", Exhibition::Release).unwrap();
+    fs::remove_file(museum(project.path()).join("minimal-condition.jsonl")).unwrap();
     let error = freeze(project.path(), "0.1").unwrap_err().to_string();
     assert!(error.contains("minimal-condition.wasm` has no record"), "{error}");
     fs::write(project.path().join("wit/RELEASED"), "one two\n").unwrap();
