@@ -12,17 +12,18 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::{Component as Code, InstancePre};
 
 use crate::cache::CodeCache;
-use crate::contract::{CONTRACT, Fit, World, fit};
+use crate::contract::{Fit, World, fit};
 use crate::error::{
     CallError, CallFailure, CompileError, ContractError, HostError, LimitsCause, LimitsError, LinkError, LoadError,
     ParseError, ReadCause, ReadError, TrialCause, TrialError, Who, clip,
 };
 use crate::grant::{COMPONENT_BYTES_CEILING, Grant};
 use crate::limits::Limits;
+use crate::needs::NeedsOf;
 use crate::sandbox::{Allocation, CallState, Purpose, Sandbox, hex};
 use crate::settings::{Setting, described_settings, with_defaults};
-use crate::v0_1::bindings::exports::giftcard::rules::plugin::GuestIndices;
-use crate::v0_1::{self, ConditionPre, Needs, RulesPre};
+use crate::v0_1::{self, ConditionPre, Needs, PluginPre, Problems, RulesPre};
+use crate::version::{Version, listed};
 
 /// Bytes of a component's version.
 const VERSION_BYTES_MAX: usize = 64;
@@ -42,13 +43,17 @@ pub struct HostConfig {
     /// own components: reading what a stranger's file brings takes as long as the stranger likes. Code compiled with it has an
     /// engine id of its own; answers and fuel are the same.
     pub source_lines: bool,
+    /// Whether components that were built for a draft of the contract are loaded, beside all others. A draft changes without
+    /// notice, so a host that decides for real leaves this off. Only a host that was compiled with a draft (the feature
+    /// `contract-0-2-draft`) knows one.
+    pub drafts: bool,
 }
 
 impl Default for HostConfig {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
         let calls_max = u32::try_from(cores.saturating_mul(4)).unwrap_or(64).clamp(16, 256);
-        Self { limits: Limits::default(), cache: None, calls_max, pooling: true, source_lines: false }
+        Self { limits: Limits::default(), cache: None, calls_max, pooling: true, source_lines: false, drafts: false }
     }
 }
 
@@ -61,6 +66,7 @@ pub struct Host {
 struct Inner {
     sandbox: Sandbox,
     cache: Option<CodeCache>,
+    drafts: bool,
 }
 
 /// What a component says of itself and what was seen of it.
@@ -139,9 +145,10 @@ pub(crate) struct Loaded<P> {
     pub(crate) facts: Arc<Facts>,
     /// For errors: id, version and digest.
     pub(crate) who: String,
-    pub(crate) needs: Needs,
+    pub(crate) version: Version,
+    needs: NeedsOf,
     pub(crate) pre: P,
-    pub(crate) plugin: (InstancePre<CallState>, GuestIndices),
+    pub(crate) plugin: PluginPre,
 }
 
 impl<P> Loaded<P> {
@@ -158,14 +165,14 @@ impl<P> Loaded<P> {
         with_defaults(&self.facts.settings, &[])
     }
 
+    /// What crosses to a binding with these settings. Inner error: setting and message of each problem.
+    pub(crate) fn needs(&self, settings: &[(&str, &Value)]) -> Result<Result<Needs, Problems>, Box<CallError>> {
+        self.needs.of(self.sandbox(), settings).map_err(|failure| Box::new(self.error("needs-of", failure)))
+    }
+
     /// Asks the component itself; each setting by itself has been checked before.
-    #[allow(clippy::type_complexity, reason = "problems inside a call")]
-    pub(crate) fn check_settings(
-        &self,
-        settings: &[(&str, &Value)],
-    ) -> Result<Result<(), Vec<(String, String)>>, Box<CallError>> {
-        let (instance, indices) = &self.plugin;
-        v0_1::check_settings(self.sandbox(), instance, indices, settings)
+    pub(crate) fn check_settings(&self, settings: &[(&str, &Value)]) -> Result<Result<(), Problems>, Box<CallError>> {
+        v0_1::check_settings(self.sandbox(), &self.plugin, settings)
             .map_err(|failure| Box::new(self.error("check-settings", failure)))
     }
 }
@@ -195,7 +202,7 @@ impl Host {
         let cache = config.cache.as_deref().map(CodeCache::open).transpose()?;
         let purpose = if config.source_lines { Purpose::Author } else { Purpose::Decide };
         let sandbox = Sandbox::new(config.limits, config.calls_max.max(1), config.pooling, purpose)?;
-        Ok(Self { inner: Arc::new(Inner { sandbox, cache }) })
+        Ok(Self { inner: Arc::new(Inner { sandbox, cache, drafts: config.drafts }) })
     }
 
     /// Names wasmtime's version and settings and what an instruction costs: with the component's digest, its settings
@@ -288,20 +295,29 @@ impl Host {
         let code = self.code(&who, &digest, bytes, sandbox.limits())?;
         let imports =
             code.component_type().imports(self.sandbox().engine()).map(|(name, _)| name.to_string()).collect();
-        let linked = self.link(&who, &code)?;
-        // Both worlds have been told apart by their types; what links as a condition is one.
-        let condition = ConditionPre::new(linked.clone()).ok();
-        let world = if condition.is_some() { World::ConditionPlugin } else { World::GiftCard };
-        let seen = Seen { world, digest, size: bytes.len(), granted: wanted, imports };
+        let (version, world) = Version::of(&code, self.inner.drafts).ok_or_else(|| {
+            let cause = format!("it exports no world of {}", listed(self.spoken()));
+            LinkError { who: who.boxed(), cause }
+        })?;
+        let linked = self.link(&who, &code, version)?;
+        let seen = Seen { version, world, digest, size: bytes.len(), granted: wanted, imports };
         let (facts, needs, plugin) = try_out(&sandbox, who, &linked, seen)?;
         let (host, who) = (self.clone(), facts.who().to_string());
-        if let Some(pre) = condition {
-            let loaded = Loaded { host, sandbox, facts, who, needs, pre, plugin };
-            return Ok(Component::Condition(Condition(Arc::new(loaded))));
-        }
-        let pre = RulesPre::new(linked)
-            .map_err(|error| LinkError { who: Box::new(facts.who()), cause: clip(&format!("{error:#}")) })?;
-        Ok(Component::Rules(Rules(Arc::new(Loaded { host, sandbox, facts, who, needs, pre, plugin }))))
+        let failed = |facts: &Facts, error: wasmtime::Error| {
+            LoadError::from(LinkError { who: Box::new(facts.who()), cause: clip(&format!("{error:#}")) })
+        };
+        let needs = NeedsOf::new(version, &linked, &facts.needs, needs).map_err(|error| failed(&facts, error))?;
+        Ok(match world {
+            World::ConditionPlugin => {
+                let pre = version.condition(linked).map_err(|error| failed(&facts, error))?;
+                let loaded = Loaded { host, sandbox, facts, who, version, needs, pre, plugin };
+                Component::Condition(Condition(Arc::new(loaded)))
+            }
+            World::GiftCard => {
+                let pre = RulesPre::new(linked).map_err(|error| failed(&facts, error))?;
+                Component::Rules(Rules(Arc::new(Loaded { host, sandbox, facts, who, version, needs, pre, plugin })))
+            }
+        })
     }
 
     /// Loads a component that must fit the `condition-plugin` world.
@@ -332,14 +348,16 @@ impl Host {
         // INVARIANT: only what fitted the contract gets into the cache.
         if let Some(code) = self.inner.cache.as_ref().and_then(|cache| cache.get(digest, self.engine_id()))
             && let Ok(code) = deserialize(engine, &code)
+            // Another host of this user may speak more versions than this one.
+            && Version::of(&code, self.inner.drafts).is_some()
         {
             return Ok(code);
         }
-        match fit(bytes).map_err(|cause| ParseError { who: who.boxed(), cause: clip(&cause) })? {
+        match fit(bytes, self.spoken()).map_err(|cause| ParseError { who: who.boxed(), cause: clip(&cause) })? {
             Fit::Fits => {}
             Fit::Differs(world, differences) => {
                 const DIFFERENCES_MAX: usize = 20;
-                let world = world.map(|world| format!("world `{world}` of {CONTRACT}"));
+                let world = world.or_else(|| Some(format!("any world of {}", listed(self.spoken()))));
                 let differences = differences.iter().take(DIFFERENCES_MAX).map(|difference| clip(difference)).collect();
                 return Err(ContractError { who: who.boxed(), world, differences }.into());
             }
@@ -354,8 +372,14 @@ impl Host {
         Ok(code)
     }
 
-    fn link(&self, who: &Who, code: &Code) -> Result<InstancePre<CallState>, LoadError> {
-        v0_1::linker(self.sandbox())
+    /// The versions of the contract that this host speaks.
+    fn spoken(&self) -> &'static [Version] {
+        Version::spoken(self.inner.drafts)
+    }
+
+    fn link(&self, who: &Who, code: &Code, version: Version) -> Result<InstancePre<CallState>, LoadError> {
+        version
+            .linker(self.sandbox())
             .and_then(|linker| linker.instantiate_pre(code))
             .map_err(|error| LinkError { who: who.boxed(), cause: clip(&format!("{error:#}")) }.into())
     }
@@ -363,6 +387,7 @@ impl Host {
 
 /// What is known of a component before it is asked anything.
 struct Seen {
+    version: Version,
     world: World,
     digest: String,
     size: usize,
@@ -371,16 +396,17 @@ struct Seen {
 }
 
 /// The first calls, with every limit on.
-#[allow(clippy::type_complexity, reason = "three results of one stage")]
 fn try_out(
     sandbox: &Sandbox,
     mut who: Who,
     linked: &InstancePre<CallState>,
     seen: Seen,
-) -> Result<(Arc<Facts>, Needs, (InstancePre<CallState>, GuestIndices)), LoadError> {
-    let indices = GuestIndices::new(linked)
+) -> Result<(Arc<Facts>, Needs, PluginPre), LoadError> {
+    let plugin = seen
+        .version
+        .plugin(linked.clone())
         .map_err(|error| LinkError { who: who.boxed(), cause: clip(&format!("{error:#}")) })?;
-    let describe = || v0_1::describe(sandbox, linked, &indices);
+    let describe = || v0_1::describe(sandbox, &plugin);
     let failed = |who: &Who, cause: TrialCause| LoadError::from(TrialError { who: who.boxed(), cause });
     let first = describe().map_err(|failure| failed(&who, failure.into()))?;
     let second = describe().map_err(|failure| failed(&who, failure.into()))?;
@@ -424,7 +450,7 @@ fn try_out(
     let facts = Facts {
         id: description.id,
         version: description.version,
-        contract: CONTRACT.to_string(),
+        contract: seen.version.package(),
         world: seen.world,
         title: description.title,
         summary: description.summary,
@@ -437,12 +463,12 @@ fn try_out(
         needs: description.needs,
         shares_limits: description.shares_limits,
     };
-    Ok((Arc::new(facts), needs, (linked.clone(), indices)))
+    Ok((Arc::new(facts), needs, plugin))
 }
 
 fn other_world(facts: &Facts, wanted: World) -> LoadError {
     let difference = format!("it fits the world `{}` instead", facts.world);
-    let world = Some(format!("world `{wanted}` of {CONTRACT}"));
+    let world = Some(format!("world `{wanted}` of {}", facts.contract));
     ContractError { who: Box::new(facts.who()), world, differences: vec![difference] }.into()
 }
 

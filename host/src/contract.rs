@@ -9,7 +9,9 @@ use wit_parser::{
     Function, Handle, InterfaceId, Resolve, SourceMap, Type, TypeDefKind, World as WitWorld, WorldItem, WorldKey,
 };
 
-/// The version of the contract that this host speaks.
+use crate::version::{Version, listed};
+
+/// The newest version of the contract that every host speaks.
 pub const CONTRACT: &str = "giftcard:rules@0.1.0";
 
 /// A world of the contract.
@@ -43,15 +45,15 @@ impl std::fmt::Display for World {
 pub(crate) enum Fit {
     /// It fits one.
     Fits,
-    /// It does not; these are the differences from the world it comes closest to.
-    Differs(Option<World>, Vec<String>),
+    /// It does not; these are the differences from the world it comes closest to, in words.
+    Differs(Option<String>, Vec<String>),
 }
 
-/// Compares a component with the contract.
+/// Compares a component with the version of the contract that it was built for, if that is one of these.
 ///
 /// # Errors
 /// What the parser says of bytes that are no component.
-pub(crate) fn fit(bytes: &[u8]) -> Result<Fit, String> {
+pub(crate) fn fit(bytes: &[u8], versions: &[Version]) -> Result<Fit, String> {
     match bytes.get(..8) {
         Some(b"\0asm\x0d\0\x01\0") => {}
         Some(b"\0asm\x01\0\0\0") => return Err("it is a core module; turn it into a component first".into()),
@@ -64,27 +66,33 @@ pub(crate) fn fit(bytes: &[u8]) -> Result<Fit, String> {
     };
     let found_world = &found.worlds[world];
     let exported = names(&found, found_world.exports.iter());
-    let closest = if exported.iter().any(|name| name.starts_with("giftcard:rules/condition@")) {
-        World::ConditionPlugin
-    } else if exported.iter().any(|name| name.starts_with("giftcard:rules/redemption@")) {
-        World::GiftCard
-    } else {
-        let exports = if exported.is_empty() { "nothing".to_string() } else { exported.join(", ") };
-        let difference = format!(
-            "it exports {exports}; a condition exports giftcard:rules/condition@0.1.0, rules export \
-             giftcard:rules/redemption@0.1.0, and both giftcard:rules/plugin@0.1.0"
-        );
-        let mut differences = vec![difference];
-        differences.extend(import_differences(&found, found_world));
-        return Ok(Fit::Differs(None, differences));
+    let version = match built_for(&exported, versions) {
+        Ok(version) => version,
+        Err(difference) => {
+            let mut differences = vec![difference];
+            differences.extend(import_differences(&found, found_world, versions));
+            return Ok(Fit::Differs(None, differences));
+        }
     };
-    let contract = contract();
-    let (_, expected_world) = contract
-        .worlds
-        .iter()
-        .find(|(_, world)| world.name == closest.name())
-        .ok_or("the contract lacks its own world")?;
-    let mut differences = import_differences(&found, found_world);
+    let contract = contract(version);
+    let exports = |interface: &str| exported.iter().any(|name| without_version(name) == interface);
+    let closest = match () {
+        () if exports("giftcard:rules/condition") => World::ConditionPlugin,
+        () if exports("giftcard:rules/redemption") => World::GiftCard,
+        () => {
+            let (number, exports) = (version.number(), exported.join(", "));
+            let difference = format!(
+                "it exports {exports}; a condition exports giftcard:rules/condition@{number}, rules export \
+                 giftcard:rules/redemption@0.1.0"
+            );
+            return Ok(Fit::Differs(None, vec![difference]));
+        }
+    };
+    let Some((_, expected_world)) = contract.worlds.iter().find(|(_, world)| world.name == closest.name()) else {
+        let difference = format!("{} has no world `{closest}`; build it for {CONTRACT}", version.package());
+        return Ok(Fit::Differs(None, vec![difference]));
+    };
+    let mut differences = import_differences(&found, found_world, &[version]);
     for (key, item) in &expected_world.exports {
         let WorldItem::Interface { id: expected, .. } = item else { continue };
         let name = contract.name_world_key(key);
@@ -102,25 +110,45 @@ pub(crate) fn fit(bytes: &[u8]) -> Result<Fit, String> {
             ),
         }
     }
-    Ok(if differences.is_empty() { Fit::Fits } else { Fit::Differs(Some(closest), differences) })
+    if differences.is_empty() {
+        return Ok(Fit::Fits);
+    }
+    Ok(Fit::Differs(Some(format!("world `{closest}` of {}", version.package())), differences))
+}
+
+/// The version that a component was built for, by the names of what it exports.
+fn built_for(exported: &[String], versions: &[Version]) -> Result<Version, String> {
+    let numbers: BTreeSet<&str> = exported
+        .iter()
+        .filter(|name| name.starts_with("giftcard:rules/"))
+        .filter_map(|name| name.split_once('@').map(|(_, number)| number))
+        .collect();
+    if let Some(version) = versions.iter().find(|version| numbers.contains(version.number())) {
+        return Ok(*version);
+    }
+    if !numbers.is_empty() {
+        let built_for: Vec<String> = numbers.iter().map(|number| format!("giftcard:rules@{number}")).collect();
+        let (built_for, spoken) = (built_for.join(" and "), listed(versions));
+        return Err(format!("it was built for {built_for}; this host speaks {spoken}"));
+    }
+    let exports = if exported.is_empty() { "nothing".to_string() } else { exported.join(", ") };
+    Err(format!(
+        "it exports {exports}; a condition exports giftcard:rules/condition@0.1.0, rules export \
+         giftcard:rules/redemption@0.1.0, and both giftcard:rules/plugin@0.1.0"
+    ))
 }
 
 fn without_version(name: &str) -> &str {
     name.split('@').next().unwrap_or(name)
 }
 
-fn contract() -> &'static Resolve {
-    static CONTRACT: OnceLock<Resolve> = OnceLock::new();
-    CONTRACT.get_or_init(|| {
+fn contract(version: Version) -> &'static Resolve {
+    static CONTRACTS: [OnceLock<Resolve>; 2] = [const { OnceLock::new() }; 2];
+    let place = Version::spoken(true).iter().position(|known| *known == version).unwrap_or_default();
+    CONTRACTS[place].get_or_init(|| {
         let mut sources = SourceMap::default();
-        for (name, text) in [
-            ("types.wit", include_str!("../../wit/0.1/types.wit")),
-            ("plugin.wit", include_str!("../../wit/0.1/plugin.wit")),
-            ("condition.wit", include_str!("../../wit/0.1/condition.wit")),
-            ("redemption.wit", include_str!("../../wit/0.1/redemption.wit")),
-            ("worlds.wit", include_str!("../../wit/0.1/worlds.wit")),
-        ] {
-            sources.push_str(name, text);
+        for (name, text) in version.sources() {
+            sources.push_str(name, *text);
         }
         let parsed =
             sources.parse().unwrap_or_else(|_| unreachable!("INVARIANT: the contract parses, or no test passes"));
@@ -135,12 +163,14 @@ fn names<'a>(resolve: &Resolve, items: impl Iterator<Item = (&'a WorldKey, &'a W
 }
 
 /// The imports of a component that carry functions, and those that the contract allows.
-fn import_differences(found: &Resolve, world: &WitWorld) -> Vec<String> {
-    let allowed = ["giftcard:rules/types@0.1.0", "giftcard:rules/log@0.1.0"];
+fn import_differences(found: &Resolve, world: &WitWorld, versions: &[Version]) -> Vec<String> {
+    let of_version =
+        |version: &Version| ["types", "log"].map(|name| format!("giftcard:rules/{name}@{}", version.number()));
+    let allowed: Vec<String> = versions.iter().flat_map(of_version).collect();
     let mut differences = Vec::new();
     for (key, item) in &world.imports {
         let name = found.name_world_key(key);
-        if allowed.contains(&name.as_str()) {
+        if allowed.contains(&name) {
             continue;
         }
         // An import of types alone asks for nothing.

@@ -161,11 +161,11 @@ pub struct ParseError {
 
 /// The component does not fit a world of the contract.
 #[derive(Debug, Error)]
-#[error("{who} does not fit {}:{}", .world.as_deref().unwrap_or("any world of giftcard:rules@0.1.0"), list(.differences))]
+#[error("{who} does not fit {}:{}", .world.as_deref().unwrap_or("any world of the contract"), list(.differences))]
 pub struct ContractError {
     /// The component.
     pub who: Box<Who>,
-    /// The world it comes closest to.
+    /// The world it comes closest to, or which there are.
     pub world: Option<String>,
     /// Each difference, readable.
     pub differences: Vec<String>,

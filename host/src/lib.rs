@@ -35,6 +35,10 @@
 //! A component that needs more than [`Limits`] says so in its own bytes, and runs only for whoever grants it that:
 //! [`Host::wanted`] tells what it asks for, [`Host::load_granted`] loads it with a [`Grant`].
 //!
+//! A component is spoken to as the version of the contract demands that it was built for, whatever others in the same
+//! rulebook were built for. Drafts are spoken only by a host that was compiled with them (the feature `contract-0-2-draft`)
+//! and is set up for them ([`HostConfig::drafts`]).
+//!
 //! To swap a rule, make another rulebook and put it in the place of the first, behind an `Arc`: every request finishes
 //! with the one it started with.
 
@@ -45,12 +49,16 @@ mod contract;
 mod error;
 mod grant;
 mod limits;
+mod needs;
 mod probes;
 mod profile;
 mod rulebook;
 mod sandbox;
 mod settings;
 mod v0_1;
+#[cfg(feature = "contract-0-2-draft")]
+mod v0_2;
+mod version;
 
 pub use component::{Component, Condition, Facts, Host, HostConfig, Rules};
 pub use contract::{CONTRACT, World};

@@ -76,8 +76,9 @@ impl Profiler {
             .map_err(|error| ProfileError::Probes(clip(&error.to_string())))?;
         let probed = probes::put_in(bytes).map_err(|problem| ProfileError::Probes(clip(&problem)))?;
         let code = Code::new(sandbox.engine(), &probed).map_err(failed)?;
-        let linked = v0_1::linker(&sandbox).and_then(|linker| linker.instantiate_pre(&code)).map_err(failed)?;
-        let probed = ConditionPre::new(linked).map_err(failed)?;
+        let version = condition.0.version;
+        let linked = version.linker(&sandbox).and_then(|linker| linker.instantiate_pre(&code)).map_err(failed)?;
+        let probed = version.condition(linked).map_err(failed)?;
         Ok(Self { condition: condition.clone(), sandbox, probed })
     }
 
@@ -130,7 +131,9 @@ impl Profiler {
     fn call(&self, call: &ConditionCall<'_>, fuel: u64) -> Result<Spent, ProfileError> {
         let settings = with_defaults(&self.condition.facts().settings, call.settings);
         self.sandbox.stop_at(fuel);
-        match v0_1::evaluate(&self.sandbox, &self.probed, &self.condition.0.needs, call, &settings) {
+        // Settings that it has problems with have failed before.
+        let needs = self.condition.0.needs(&settings).map_err(ProfileError::Call)?.unwrap_or_default();
+        match v0_1::evaluate(&self.sandbox, &self.probed, &needs, call, &settings) {
             Ok((_, spent)) => Ok(spent),
             Err(failed) if failed.failure.is_busy() => {
                 Err(ProfileError::Call(Box::new(self.condition.0.error("evaluate", failed.failure))))

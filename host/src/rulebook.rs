@@ -169,7 +169,9 @@ impl Rulebook {
         let facts = condition.facts();
         check_each(&facts.settings, settings).map_err(SettingsError::Problems)?;
         let settings = with_defaults(&facts.settings, settings);
-        condition.0.check_settings(&settings)?.map_err(SettingsError::Problems)
+        condition.0.check_settings(&settings)?.map_err(SettingsError::Problems)?;
+        condition.0.needs(&settings)?.map_err(SettingsError::Problems)?;
+        Ok(())
     }
 
     /// What each card pays. A quote protects nothing; a redemption asks again.
@@ -264,7 +266,15 @@ impl Condition {
             return (Err(Box::new(loaded.error("evaluate", failure))), record);
         }
         let settings = with_defaults(&loaded.facts.settings, call.settings);
-        match v0_1::evaluate(loaded.sandbox(), &loaded.pre, &loaded.needs, call, &settings) {
+        let needs = loaded.needs(&settings).and_then(|needs| {
+            let bad = |problems| CallFailure::BadSettings { problems: SettingsError::Problems(problems).to_string() };
+            needs.map_err(|problems| Box::new(loaded.error("needs-of", bad(problems))))
+        });
+        let needs = match needs {
+            Ok(needs) => needs,
+            Err(error) => return (Err(error), record(&loaded.facts, "evaluate", call.explain, Spent::default())),
+        };
+        match v0_1::evaluate(loaded.sandbox(), &loaded.pre, &needs, call, &settings) {
             Ok((evaluation, spent)) => (Ok(evaluation), record(&loaded.facts, "evaluate", call.explain, spent)),
             Err(Failed { failure, spent }) => (
                 Err(Box::new(loaded.error("evaluate", failure))),

@@ -10,7 +10,7 @@ pub(crate) use redemption::{RulesPre, apply, refund};
 use giftcard_engine::check::Broken;
 use giftcard_engine::money::{Currency, MINOR_MAX, Minor, Money, Ratio};
 use giftcard_engine::value::{Named, Reject, Step, Value};
-use wasmtime::component::{HasSelf, InstancePre, Linker};
+use wasmtime::component::{ComponentExportIndex, HasSelf, InstancePre, Lift, Linker};
 
 use crate::error::{CallFailure, clip};
 use crate::sandbox::{CallState, Failed, LogFlood, Sandbox, Spent};
@@ -37,6 +37,18 @@ pub(crate) mod bindings {
     });
 }
 
+/// What its names in components end in.
+pub(crate) const NUMBER: &str = "0.1.0";
+
+/// Its files.
+pub(crate) const SOURCES: &[(&str, &str)] = &[
+    ("types.wit", include_str!("../../wit/0.1/types.wit")),
+    ("plugin.wit", include_str!("../../wit/0.1/plugin.wit")),
+    ("condition.wit", include_str!("../../wit/0.1/condition.wit")),
+    ("redemption.wit", include_str!("../../wit/0.1/redemption.wit")),
+    ("worlds.wit", include_str!("../../wit/0.1/worlds.wit")),
+];
+
 /// What a component is given to import: the log, and nothing else.
 pub(crate) fn linker(sandbox: &Sandbox) -> wasmtime::Result<Linker<CallState>> {
     let mut linker = Linker::new(sandbox.engine());
@@ -49,13 +61,17 @@ impl types::Host for CallState {}
 
 impl log::Host for CallState {
     fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
-        let level = match level {
-            log::Level::Debug => "debug",
-            log::Level::Info => "info",
-            log::Level::Warn => "warn",
-        };
-        self.log.write(level, &message).map_err(|flood: LogFlood| wasmtime::Error::new(flood))
+        write_log(self, level, &message)
     }
+}
+
+pub(crate) fn write_log(state: &mut CallState, level: log::Level, message: &str) -> wasmtime::Result<()> {
+    let level = match level {
+        log::Level::Debug => "debug",
+        log::Level::Info => "info",
+        log::Level::Warn => "warn",
+    };
+    state.log.write(level, message).map_err(|flood: LogFlood| wasmtime::Error::new(flood))
 }
 
 /// What `describe` answered, in the host's own words.
@@ -64,29 +80,72 @@ pub(crate) struct Described {
     pub(crate) fuel: u64,
 }
 
+/// A function of an interface that a component exports.
+pub(crate) fn exported(
+    instance: &InstancePre<CallState>,
+    interface: &str,
+    number: &str,
+    function: &str,
+) -> wasmtime::Result<ComponentExportIndex> {
+    let (component, interface) = (instance.component(), format!("giftcard:rules/{interface}@{number}"));
+    let exported = component.get_export_index(None, &interface);
+    exported
+        .and_then(|interface| component.get_export_index(Some(&interface), function))
+        .ok_or_else(|| wasmtime::Error::msg(format!("the function `{function}` of {interface} is missing")))
+}
+
+/// The `plugin` interface of a linked component, whichever version names it: a later one may have left it as it is.
+#[derive(Clone)]
+pub(crate) struct PluginPre {
+    pub(crate) instance: InstancePre<CallState>,
+    describe: ComponentExportIndex,
+    check_settings: ComponentExportIndex,
+}
+
+impl PluginPre {
+    pub(crate) fn new(instance: InstancePre<CallState>, number: &str) -> wasmtime::Result<Self> {
+        let describe = exported(&instance, "plugin", number, "describe")?;
+        let check_settings = exported(&instance, "plugin", number, "check-settings")?;
+        Ok(Self { instance, describe, check_settings })
+    }
+}
+
 /// Asks a component to describe itself.
-pub(crate) fn describe(
-    sandbox: &Sandbox,
-    component: &InstancePre<CallState>,
-    indices: &wit_plugin::GuestIndices,
-) -> Result<Described, CallFailure> {
-    let called = sandbox.call(component, |store, instance| indices.load(&mut *store, instance)?.call_describe(store));
+pub(crate) fn describe(sandbox: &Sandbox, plugin: &PluginPre) -> Result<Described, CallFailure> {
+    let called = sandbox.call(&plugin.instance, |store, instance| {
+        let function = instance.get_typed_func::<(), (wit_plugin::Description,)>(&mut *store, plugin.describe)?;
+        Ok(function.call(store, ())?.0)
+    });
     let (description, spent) = called.map_err(|failed| failed.failure)?;
     Ok(Described { description, fuel: spent.fuel })
 }
 
-/// Asks a component whether settings make sense together. Inner error: setting and message of each problem.
-#[allow(clippy::type_complexity, reason = "problems inside a call inside a sandbox")]
+/// Setting and message of each problem.
+pub(crate) type Problems = Vec<(String, String)>;
+
+/// Asks a component whether settings make sense together.
 pub(crate) fn check_settings(
     sandbox: &Sandbox,
-    component: &InstancePre<CallState>,
-    indices: &wit_plugin::GuestIndices,
+    plugin: &PluginPre,
     settings: &[(&str, &Value)],
-) -> Result<Result<(), Vec<(String, String)>>, CallFailure> {
+) -> Result<Result<(), Problems>, CallFailure> {
+    ask_of_settings(sandbox, &plugin.instance, plugin.check_settings, settings)
+}
+
+/// Asks a function that takes the settings of a binding, and answers with problems where they make no sense.
+pub(crate) fn ask_of_settings<T: Lift + Send + Sync + 'static>(
+    sandbox: &Sandbox,
+    component: &InstancePre<CallState>,
+    function: ComponentExportIndex,
+    settings: &[(&str, &Value)],
+) -> Result<Result<T, Problems>, CallFailure> {
+    type Answer<T> = (Result<T, Vec<wit_plugin::Problem>>,);
     let pool = TextPool::of(settings.iter().map(|(_, value)| *value));
     let settings = settings_to_wit(settings, &pool);
-    let called = sandbox
-        .call(component, |store, instance| indices.load(&mut *store, instance)?.call_check_settings(store, &settings));
+    let called = sandbox.call(component, |store, instance| {
+        let function = instance.get_typed_func::<(&[types::NamedParam<'_>],), Answer<T>>(&mut *store, function)?;
+        Ok(function.call(store, (&settings,))?.0)
+    });
     let (answer, _) = called.map_err(|failed| failed.failure)?;
     Ok(answer.map_err(|problems| {
         problems.into_iter().map(|problem| (clip(&problem.setting), clip(&problem.message))).collect()

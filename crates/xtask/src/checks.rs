@@ -16,6 +16,7 @@ pub(crate) fn run_all() -> Result<()> {
     step("dependency boundaries", boundaries)?;
     step("no binaries in git", no_binaries)?;
     step("released versions of the contract", releases::check)?;
+    step("no draft of the contract in the product", no_draft)?;
     step("licences and sources of dependencies", deny)
 }
 
@@ -154,12 +155,38 @@ fn no_binaries() -> Result<()> {
         .output()
         .context("`git` could not be started")?;
     let files = String::from_utf8_lossy(&output.stdout).into_owned();
-    let binary = |file: &&str| {
-        let generated = [".wasm", ".cwasm", ".so", ".a", ".o", ".rlib"].iter().any(|ending| file.ends_with(ending));
-        generated && !file.starts_with("tests/museum/")
-    };
-    let found: Vec<&str> = files.split('\0').filter(binary).collect();
+    let found: Vec<&str> = files.split('\0').filter(|file| is_binary(file) && !is_exhibit(file)).collect();
     if found.is_empty() { Ok(()) } else { bail!("generated binaries in git: {}", found.join(", ")) }
+}
+
+fn is_binary(file: &str) -> bool {
+    [".wasm", ".cwasm", ".so", ".a", ".o", ".rlib"].iter().any(|ending| file.ends_with(ending))
+}
+
+/// A component in a folder of the museum.
+fn is_exhibit(file: &str) -> bool {
+    let exhibit = file.strip_prefix(releases::MUSEUM).and_then(|rest| rest.strip_prefix('/'));
+    exhibit.is_some_and(|rest| rest.matches('/').count() == 1 && rest.ends_with(".wasm"))
+}
+
+/// The tests compile the host with the draft of the next contract; what people are given is compiled without.
+fn no_draft() -> Result<()> {
+    let output = Command::new(cargo_path())
+        .args(["tree", "--package", "giftcard", "--edges", "normal,features", "--prefix", "none", "--offline"])
+        .current_dir(root())
+        .output()
+        .context("`cargo tree` could not be started")?;
+    if !output.status.success() {
+        bail!("`cargo tree` failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let tree = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !tree.contains("giftcard-host") {
+        bail!("`cargo tree` does not name giftcard-host, so nothing was checked");
+    }
+    match tree.lines().find(|line| line.contains("contract-") && line.contains("-draft")) {
+        Some(line) => bail!("`giftcard` is compiled with a draft: {line}"),
+        None => Ok(()),
+    }
 }
 
 /// Licences, sources and duplicate bans need nothing but the lock file; advisories would need a database from outside.
@@ -175,4 +202,20 @@ fn deny() -> Result<()> {
         cargo(["install", "--quiet", "--locked", "cargo-deny"])?;
     }
     cargo(["deny", "--offline", "--log-level", "warn", "check", "licenses", "sources", "bans"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_binary, is_exhibit};
+
+    #[test]
+    fn binaries_are_exhibits_of_the_museum_or_refused() {
+        for file in
+            ["plugins/expression.wasm", "tests/museum/a.wasm", "tests/museum/0.1/a.so", "tests/museum/0.1/b/a.wasm"]
+        {
+            assert!(is_binary(file) && !is_exhibit(file), "{file}");
+        }
+        assert!(is_exhibit("tests/museum/0.1/gift-card.wasm"));
+        assert!(!is_binary("tests/museum/0.1/gift-card.jsonl"));
+    }
 }

@@ -6,27 +6,27 @@ use giftcard_engine::money::Minor;
 use giftcard_engine::order::{Address, Customer, Discount, Line, Order, Part, Totals};
 use giftcard_engine::quote::{ConditionCall, QuoteRequest};
 use giftcard_engine::value::{Named, Value};
-use wasmtime::component::InstancePre;
+use wasmtime::component::{ComponentExportIndex, InstancePre};
 
 use super::bindings::exports::giftcard::rules::condition as wit;
 use super::bindings::giftcard::rules::types;
 use super::{
-    Answered, TextPool, answered, currency_to_wit, failure_from_wit, minor, named_to_wit, ratio_to_wit,
+    Answered, TextPool, answered, currency_to_wit, exported, failure_from_wit, minor, named_to_wit, ratio_to_wit,
     reject_from_wit, settings_to_wit, step_from_wit,
 };
 use crate::error::CallFailure;
 use crate::sandbox::{CallState, Sandbox};
 
-/// A linked condition.
+/// The `condition` interface of a linked component, whichever version names it: a later one may have left it as it is.
 pub(crate) struct ConditionPre {
-    pub(crate) instance: InstancePre<CallState>,
-    pub(crate) indices: wit::GuestIndices,
+    instance: InstancePre<CallState>,
+    evaluate: ComponentExportIndex,
 }
 
 impl ConditionPre {
-    pub(crate) fn new(instance: InstancePre<CallState>) -> wasmtime::Result<Self> {
-        let indices = wit::GuestIndices::new(&instance)?;
-        Ok(Self { instance, indices })
+    pub(crate) fn new(instance: InstancePre<CallState>, number: &str) -> wasmtime::Result<Self> {
+        let evaluate = exported(&instance, "condition", number, "evaluate")?;
+        Ok(Self { instance, evaluate })
     }
 }
 
@@ -150,7 +150,10 @@ pub(crate) fn evaluate(
     let pool = TextPool::of(settings.iter().map(|(_, value)| *value));
     let settings = settings_to_wit(settings, &pool);
     let (answer, spent) = sandbox.call(&component.instance, |store, instance| {
-        component.indices.load(&mut *store, instance)?.call_evaluate(store, request, &settings, call.explain)
+        type Asked<'a> = (wit::Request<'a>, &'a [types::NamedParam<'a>], bool);
+        type Answer = (Result<wit::Evaluation, types::Failure>,);
+        let function = instance.get_typed_func::<Asked<'_>, Answer>(&mut *store, component.evaluate)?;
+        Ok(function.call(store, (request, &settings, call.explain))?.0)
     })?;
     answered(raise(answer), spent)
 }

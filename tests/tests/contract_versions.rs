@@ -1,0 +1,159 @@
+//! Versions of the contract side by side: components that were built for 0.1 and for the draft of 0.2 in one decision. Must
+//! not know more of a version than what it is good for.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+
+use giftcard_engine::order::{Customer, Line, Order, Part};
+use giftcard_engine::programme::Binding;
+use giftcard_engine::value::{Named, Value};
+use giftcard_engine::{Minor, QuoteRequest};
+use giftcard_host::{Host, HostConfig, Quoted, Rulebook, SettingsError};
+use giftcard_tests::harness::{binding, component_bytes, condition, host, minor, request, standard_rulebook};
+
+const GUEST: &str = "needs-by-binding";
+
+fn host_with_drafts() -> Host {
+    Host::new(HostConfig { drafts: true, ..HostConfig::default() }).unwrap()
+}
+
+/// Every standard component, all of which are built for 0.1, and a condition that is built for the draft.
+fn book() -> Rulebook {
+    let host = host_with_drafts();
+    let mut book = standard_rulebook(&host);
+    book.add(condition(&host, &format!("tests/{GUEST}")));
+    book
+}
+
+fn by_binding(rule: &str, tag: Option<&str>) -> Binding {
+    let mut binding = binding(GUEST, "rule", rule);
+    let tag = tag.map(|tag| Named { name: "tag".into(), value: Value::Text(tag.into()) });
+    binding.settings.extend(tag);
+    binding
+}
+
+/// An order by a known customer with two lines of 10.00, the first of them tagged `books`.
+fn order(conditions: Vec<Binding>) -> QuoteRequest {
+    let line = |tag: &str| Line {
+        part: Part::Goods,
+        payable_by_card: true,
+        quantity_milli: 1_000,
+        unit_price: minor(1_000),
+        total: minor(1_000),
+        tax: None,
+        sku: Some("A-1".into()),
+        name: None,
+        product_type: None,
+        categories: None,
+        tags: Some(vec![tag.into()]),
+        attributes: Vec::new(),
+    };
+    let plain = request(2_000, &[1_500], conditions);
+    let customer = Customer { id: Some("c-1".into()), registered: true, ..Customer::default() };
+    let order =
+        Order { lines: Some(vec![line("books"), line("toys")]), customer: Some(customer), ..plain.order.clone() };
+    QuoteRequest { order, ..plain }
+}
+
+fn quoted(book: &Rulebook, conditions: Vec<Binding>) -> Quoted {
+    book.quote(&order(conditions), false).unwrap()
+}
+
+/// Component, contract and log of every call of a condition.
+fn calls(quoted: &Quoted) -> Vec<(&str, &str, String)> {
+    let conditions = quoted.calls.iter().filter(|call| call.function == "evaluate");
+    conditions.map(|call| (call.component.id.as_str(), call.component.contract.as_str(), call.log.join("; "))).collect()
+}
+
+#[test]
+fn components_of_two_versions_decide_together() {
+    let book = book();
+    let quoted =
+        quoted(&book, vec![binding("time-window", "from-date", "2020-01-01"), by_binding("tag", Some("books"))]);
+    assert_eq!(quoted.quote.applied, minor(1_500));
+    assert_eq!(
+        calls(&quoted).iter().map(|(id, contract, _)| (*id, *contract)).collect::<Vec<_>>(),
+        [("time-window", "giftcard:rules@0.1.0"), (GUEST, "giftcard:rules@0.2.0")]
+    );
+    // Each of them can refuse the card.
+    for conditions in [
+        vec![binding("time-window", "from-date", "2099-01-01"), by_binding("tag", Some("books"))],
+        vec![binding("time-window", "from-date", "2020-01-01"), by_binding("tag", Some("garden"))],
+    ] {
+        assert_eq!(self::quoted(&book, conditions).quote.applied, Minor::ZERO);
+    }
+}
+
+#[test]
+fn what_crosses_is_what_the_binding_reads() {
+    let book = book();
+    let sent = |binding: Binding| calls(&quoted(&book, vec![binding]))[0].2.clone();
+    assert_eq!(sent(by_binding("any-order", None)), "info: no lines, no customer");
+    assert_eq!(sent(by_binding("tag", Some("books"))), "info: 2 lines, 2 with tags, 0 with a sku, no customer");
+    // Remembered or not, the answer and its fuel are the same.
+    let first = self::book();
+    let binding = || vec![by_binding("tag", Some("books"))];
+    let (first, again) = (quoted(&first, binding()), quoted(&book, binding()));
+    assert_eq!(first, again);
+}
+
+#[test]
+fn needs_are_asked_for_when_settings_are_saved_and_stay_below_what_was_declared() {
+    let book = book();
+    let check = |binding: &Binding| book.check_settings(GUEST, &binding.settings);
+    check(&by_binding("any-order", None)).unwrap();
+    check(&by_binding("tag", Some("books"))).unwrap();
+    let Err(SettingsError::Problems(problems)) = check(&by_binding("tag", None)) else { panic!("no tag, and saved") };
+    assert_eq!(problems, [("tag".to_string(), "is missing; the rule `tag` looks for one".to_string())]);
+    let greedy = by_binding("what-was-not-declared", None);
+    let error = check(&greedy).unwrap_err().to_string();
+    assert!(error.contains("undeclared-need"), "{error}");
+    assert!(error.contains("it asks for `customer.email`; declared is lines.tags"), "{error}");
+    // Whoever uses it unchecked has a condition that failed, and nothing has crossed.
+    for (binding, code) in [(greedy, "undeclared-need"), (by_binding("tag", None), "bad-settings")] {
+        let quoted = quoted(&book, vec![binding]);
+        assert_eq!(quoted.quote.applied, Minor::ZERO);
+        assert_eq!(calls(&quoted)[0].2, "");
+        let failure = quoted.quote.conditions[0].failure.as_ref().unwrap();
+        assert!(format!("{failure:?}").contains(code), "{failure:?}");
+    }
+}
+
+fn refusal(host: &Host) -> String {
+    match host.load(GUEST, &component_bytes(&format!("tests/{GUEST}"))) {
+        Ok(_) => panic!("a component of a draft was loaded"),
+        Err(error) => {
+            assert_eq!(error.stage(), "contract", "{error}");
+            error.to_string()
+        }
+    }
+}
+
+#[test]
+fn a_host_without_the_draft_says_what_a_component_was_built_for_and_what_it_speaks() {
+    let expected = "it was built for giftcard:rules@0.2.0; this host speaks giftcard:rules@0.1.0";
+    let text = refusal(&host());
+    assert!(text.contains("does not fit any world of giftcard:rules@0.1.0") && text.contains(expected), "{text}");
+    // Nor does one load it that finds it compiled by a host with the draft.
+    let directory = tempfile::tempdir().unwrap();
+    let config = HostConfig { cache: Some(directory.path().join("cache")), ..HostConfig::default() };
+    let with = Host::new(HostConfig { drafts: true, ..config.clone() }).unwrap();
+    with.load(GUEST, &component_bytes(&format!("tests/{GUEST}"))).unwrap();
+    let text = refusal(&Host::new(config).unwrap());
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn every_folder_of_the_contract_parses() {
+    let wit: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
+    let mut folders = 0;
+    for entry in std::fs::read_dir(wit).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            let (package, _) = wit_parser::Resolve::default().push_dir(&path).unwrap();
+            let _ = package;
+            folders += 1;
+        }
+    }
+    assert!(folders >= 2);
+}
