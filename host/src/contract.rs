@@ -143,8 +143,8 @@ fn without_version(name: &str) -> &str {
 }
 
 fn contract(version: Version) -> &'static Resolve {
-    static CONTRACTS: [OnceLock<Resolve>; 2] = [const { OnceLock::new() }; 2];
-    let place = Version::spoken(true).iter().position(|known| *known == version).unwrap_or_default();
+    static CONTRACTS: [OnceLock<Resolve>; Version::ALL.len()] = [const { OnceLock::new() }; Version::ALL.len()];
+    let place = Version::ALL.iter().position(|known| *known == version).unwrap_or_default();
     CONTRACTS[place].get_or_init(|| {
         let mut sources = SourceMap::default();
         for (name, text) in version.sources() {

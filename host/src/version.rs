@@ -17,14 +17,16 @@ pub(crate) enum Version {
 }
 
 impl Version {
-    /// Those that a host speaks, the newest last. `drafts`: also versions that may still change.
+    /// Every one, the newest last, drafts after all others.
+    pub(crate) const ALL: &[Self] = &[
+        Self::V0_1,
+        #[cfg(feature = "contract-0-2-draft")]
+        Self::V0_2Draft,
+    ];
+
+    /// Those that a host speaks. `drafts`: also versions that are compiled in only to be tried.
     pub(crate) fn spoken(drafts: bool) -> &'static [Self] {
-        const ALL: &[Version] = &[
-            Version::V0_1,
-            #[cfg(feature = "contract-0-2-draft")]
-            Version::V0_2Draft,
-        ];
-        if drafts { ALL } else { &ALL[..1] }
+        if drafts { Self::ALL } else { &[Self::V0_1] }
     }
 
     /// What the names of its interfaces end in.

@@ -98,10 +98,15 @@ fn undocumented(text: &str) -> Vec<String> {
 
 #[test]
 fn every_item_of_the_contract_is_documented() {
-    let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(wit("0.1")).unwrap();
-    let undocumented = Undocumented::of(&resolve, package);
-    assert!(undocumented.is_empty(), "without documentation:\n  {}", undocumented.join("\n  "));
+    let folders = fs::read_dir(wit("")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let folders: Vec<PathBuf> = folders.collect();
+    assert!(folders.len() >= 2, "{folders:?}");
+    for folder in folders {
+        let mut resolve = Resolve::default();
+        let (package, _) = resolve.push_dir(&folder).unwrap();
+        let undocumented = Undocumented::of(&resolve, package);
+        assert!(undocumented.is_empty(), "{}: undocumented:\n  {}", folder.display(), undocumented.join("\n  "));
+    }
 }
 
 #[test]

@@ -102,7 +102,8 @@ fn a_draft_may_change_and_is_a_version_beside_the_released_ones() {
 
 #[test]
 fn every_way_to_change_a_release_is_seen() {
-    let changes: [(&str, fn(&Path)); 7] = [
+    type Change = fn(&Path);
+    let changes: [(&str, Change); 7] = [
         ("`wit/0.1/worlds.wit` was released and has changed since", |root| {
             fs::write(root.join("wit/0.1/worlds.wit"), format!("{CONTRACT}// a word more\n")).unwrap();
         }),
