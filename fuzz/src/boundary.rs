@@ -7,8 +7,8 @@ use giftcard_engine::programme::{Binding, OnFailure, Programme};
 use giftcard_engine::value::{Named, Value as Setting};
 use serde_json::{Map, Value, json};
 
-use crate::bench;
 use crate::bench::check_quote;
+use crate::{bench, rest};
 
 /// Names that settings have, in documents that bind conditions.
 const PLUGINS: &[(&str, &[&str])] = &[
@@ -123,7 +123,7 @@ pub fn run(data: &[u8]) {
 
 fn one(random: &mut Unstructured<'_>) -> Result<()> {
     let text = match random.int_in_range(0..=15)? {
-        0 => String::from_utf8_lossy(random.take_rest()).into_owned(),
+        0 => String::from_utf8_lossy(rest(random)?).into_owned(),
         _ => document(random)?.to_string(),
     };
     let Ok(request) = giftcard::input::read_quote(&text, &bench().book, 1_795_000_000_000) else { return Ok(()) };

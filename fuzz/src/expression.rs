@@ -10,7 +10,7 @@ use giftcard_engine::quote::ConditionCall;
 use giftcard_engine::value::{Named, Value};
 use giftcard_host::{CallFailure, SettingsError};
 
-use crate::bench;
+use crate::{bench, rest};
 
 /// Words of the language, names of the order, and some that are neither.
 const WORDS: &[&str] = &[
@@ -136,7 +136,7 @@ pub fn run(data: &[u8]) {
 
 fn text(random: &mut Unstructured<'_>) -> Result<String> {
     Ok(match random.int_in_range(0..=3)? {
-        0 => String::from_utf8_lossy(random.take_rest()).into_owned(),
+        0 => String::from_utf8_lossy(rest(random)?).into_owned(),
         1 => {
             let words = random.arbitrary_len::<u8>()?.min(400);
             (0..words).map(|_| random.choose(WORDS).copied()).collect::<Result<String>>()?
@@ -153,7 +153,7 @@ fn text(random: &mut Unstructured<'_>) -> Result<String> {
 
 /// An expression that is mostly right, so that more than the parser is reached.
 fn sentence(random: &mut Unstructured<'_>, depth: usize) -> Result<String> {
-    let mut inner = |random: &mut Unstructured<'_>| match depth {
+    let inner = |random: &mut Unstructured<'_>| match depth {
         0 => {
             random.choose(&["true", "order.total", "order.lines", "1", "\"a\"", "l", "l.total"]).map(|s| s.to_string())
         }

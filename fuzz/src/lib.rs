@@ -8,3 +8,8 @@ pub mod loader;
 mod bench;
 
 pub use bench::{Bench, bench, timed};
+
+/// All that is left of an input.
+fn rest<'a>(random: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<&'a [u8]> {
+    random.bytes(random.len())
+}

@@ -13,8 +13,8 @@ use wasm_smith::Config;
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve, WorldId};
 
-use crate::bench;
 use crate::bench::check_quote;
+use crate::{bench, rest};
 
 /// Loads the bytes, or what is made of them, and runs it if it loads.
 pub fn run(data: &[u8]) {
@@ -26,7 +26,7 @@ pub fn run(data: &[u8]) {
 
 fn component(random: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     Ok(match random.int_in_range(0..=7)? {
-        0 => random.take_rest().to_vec(),
+        0 => rest(random)?.to_vec(),
         1 => {
             let config = Config::arbitrary(random)?;
             wasm_smith::Component::new(config, random)?.to_bytes()
