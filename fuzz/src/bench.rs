@@ -12,7 +12,7 @@ use giftcard_host::{CallError, Component, Host, HostConfig, Rulebook};
 
 /// What is set up once.
 pub struct Bench {
-    /// With the standard limits.
+    /// With the standard limits. Keeps no compiled code: what loads is never the same again.
     pub host: Host,
     /// The standard rules and conditions, and those of the tests that answer what they are told.
     pub book: Rulebook,
@@ -26,11 +26,13 @@ pub struct Bench {
 /// If the components are not built: `cargo xtask components`.
 pub fn bench() -> &'static Bench {
     static BENCH: LazyLock<Bench> = LazyLock::new(|| {
-        let host = Host::new(HostConfig::default()).expect("a host");
-        let mut book = giftcard::standard_rulebook(&host).expect("the standard components load");
+        // Compiling is slow in an instrumented compiler, so it is done once.
+        let cache = Some(folder().join("../fuzz/code"));
+        let cached = Host::new(HostConfig { cache, ..HostConfig::default() }).expect("a host");
+        let mut book = giftcard::standard_rulebook(&cached).expect("the standard components load");
         for name in ["hostile-condition", "minimal-condition"] {
             let bytes = std::fs::read(folder().join("tests").join(name).with_extension("wasm"));
-            match host.load(name, &bytes.expect("run `cargo xtask components`")) {
+            match cached.load(name, &bytes.expect("run `cargo xtask components`")) {
                 Ok(Component::Condition(condition)) => book.add(condition),
                 Ok(Component::Rules(_)) => panic!("`{name}` is no condition"),
                 Err(error) => panic!("{error}"),
@@ -39,6 +41,7 @@ pub fn bench() -> &'static Bench {
         let mut components = files(&folder());
         components.extend(files(&folder().join("tests")));
         assert!(components.len() > 7, "run `cargo xtask components`");
+        let host = Host::new(HostConfig::default()).expect("a host");
         Bench { host, book, components }
     });
     &BENCH

@@ -21,6 +21,9 @@ const MEMORY_MIB: u32 = 4_096;
 /// Bytes of an input. Random modules grow with it.
 const INPUT_BYTES_MAX: u32 = 8_192;
 
+/// Inputs to begin with.
+const SEEDS: u32 = 96;
+
 /// How long a target runs and from where.
 pub(crate) struct Budget {
     pub(crate) seconds: u64,
@@ -72,6 +75,22 @@ fn host() -> Result<String> {
     Ok(host.to_string())
 }
 
+/// Random bytes to begin with: a structure is made of many bytes, and libFuzzer begins with few.
+fn sow(corpus: &Path, seed: u32) -> Result<()> {
+    let mut state = u64::from(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut byte = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[4]
+    };
+    for number in 0..SEEDS {
+        let bytes: Vec<u8> = (0..64_u32 << (number % 6)).map(|_| byte()).collect();
+        fs::write(corpus.join(format!("seed-{seed}-{number}")), bytes)?;
+    }
+    Ok(())
+}
+
 /// Lets libFuzzer look for inputs from those that earlier runs kept.
 fn search(target: &str, binary: &Path, budget: &Budget) -> Result<()> {
     let corpus = root().join("target/fuzz/corpus").join(target);
@@ -79,6 +98,7 @@ fn search(target: &str, binary: &Path, budget: &Budget) -> Result<()> {
     for folder in [&corpus, &crashes] {
         fs::create_dir_all(folder).with_context(|| format!("`{}` cannot be made", folder.display()))?;
     }
+    sow(&corpus, budget.seed)?;
     println!("fuzz: {target} for {} s from seed {}", budget.seconds, budget.seed);
     let mut prefix = OsString::from("-artifact_prefix=");
     prefix.push(crashes.join(""));
@@ -89,6 +109,7 @@ fn search(target: &str, binary: &Path, budget: &Budget) -> Result<()> {
         format!("-timeout={HANG_S}"),
         format!("-rss_limit_mb={MEMORY_MIB}"),
         format!("-max_len={INPUT_BYTES_MAX}"),
+        "-len_control=0".to_string(),
     ]);
     search.args(["-print_final_stats=1", "-verbosity=0", "-report_slow_units=1"]);
     run_command(&mut search).with_context(|| {
