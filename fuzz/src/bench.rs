@@ -60,6 +60,16 @@ fn files(folder: &Path) -> Vec<Vec<u8>> {
     paths.iter().map(|path| std::fs::read(path).expect("readable")).collect()
 }
 
+/// How many inputs there were, and how many got to something worth trying: a quote, a component that loads, an expression
+/// that is evaluated. Few of them would mean that next to nothing is tried.
+static INPUTS: AtomicU64 = AtomicU64::new(0);
+static REACHED: AtomicU64 = AtomicU64::new(0);
+
+/// The input got through.
+pub fn reached() {
+    REACHED.fetch_add(1, Ordering::Relaxed);
+}
+
 /// Runs an input and says so on standard error where it took longer than any before it, from ten milliseconds on.
 pub fn timed(input: &[u8], run: impl FnOnce(&[u8])) {
     static SLOWEST_US: AtomicU64 = AtomicU64::new(10_000);
@@ -68,6 +78,10 @@ pub fn timed(input: &[u8], run: impl FnOnce(&[u8])) {
     let begun = Instant::now();
     run(input);
     let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let inputs = INPUTS.fetch_add(1, Ordering::Relaxed) + 1;
+    if inputs.is_power_of_two() && inputs >= 256 {
+        eprintln!("reached: {} of {inputs} inputs", REACHED.load(Ordering::Relaxed));
+    }
     if SLOWEST_US.fetch_max(micros, Ordering::Relaxed) < micros {
         eprintln!("slowest: {} ms, an input of {} bytes", micros / 1000, input.len());
     }

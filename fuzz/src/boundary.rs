@@ -7,7 +7,7 @@ use giftcard_engine::programme::{Binding, OnFailure, Programme};
 use giftcard_engine::value::{Named, Value as Setting};
 use serde_json::{Map, Value, json};
 
-use crate::bench::check_quote;
+use crate::bench::{check_quote, reached};
 use crate::{bench, rest};
 
 /// Names that settings have, in documents that bind conditions.
@@ -127,7 +127,9 @@ fn one(random: &mut Unstructured<'_>) -> Result<()> {
         _ => document(random)?.to_string(),
     };
     let Ok(request) = giftcard::input::read_quote(&text, &bench().book, 1_795_000_000_000) else { return Ok(()) };
-    check_quote(&bench().book, &request, true);
+    if check_quote(&bench().book, &request, true).is_some() {
+        reached();
+    }
     if random.is_empty() {
         return Ok(());
     }

@@ -10,6 +10,7 @@ use giftcard_engine::quote::ConditionCall;
 use giftcard_engine::value::{Named, Value};
 use giftcard_host::{CallFailure, SettingsError};
 
+use crate::bench::reached;
 use crate::{bench, rest};
 
 /// Words of the language, names of the order, and some that are neither.
@@ -183,7 +184,10 @@ fn sentence(random: &mut Unstructured<'_>, depth: usize) -> Result<String> {
 fn check(text: &str) {
     let settings = [Named { name: "when".into(), value: Value::Text(text.into()) }];
     match bench().book.check_settings("expression", &settings) {
-        Ok(()) => evaluate(&settings),
+        Ok(()) => {
+            reached();
+            evaluate(&settings);
+        }
         Err(SettingsError::Problems(problems)) => {
             assert!(problems.iter().all(|(_, problem)| !problem.is_empty()), "a problem that says nothing");
         }

@@ -13,7 +13,7 @@ use wasm_smith::Config;
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve, WorldId};
 
-use crate::bench::check_quote;
+use crate::bench::{check_quote, reached};
 use crate::{bench, rest};
 
 /// Loads the bytes, or what is made of them, and runs it if it loads.
@@ -154,6 +154,7 @@ fn load(bytes: &[u8]) {
     match bench.host.load_granted("fuzzed", bytes, &granted) {
         Err(error) => assert!(error.to_string().len() < 100_000, "an error of {} bytes", error.to_string().len()),
         Ok(Component::Condition(condition)) => {
+            reached();
             let mut book = bench.book.clone();
             let id = condition.facts().id.clone();
             assert!(!id.is_empty() && condition.facts().digest.len() == 64);
@@ -161,6 +162,7 @@ fn load(bytes: &[u8]) {
             check_quote(&book, &request(&id), true);
         }
         Ok(Component::Rules(rules)) => {
+            reached();
             let book = Rulebook::new(rules);
             check_quote(&book, &request(""), false);
             let minor = |amount| Minor::new(amount).expect("in range");

@@ -65,15 +65,16 @@ fn value(order: &Order) -> Value {
     let text = |text: &String| Value::String(Arc::new(text.clone()));
     let texts = |texts: &[String]| Value::from(texts.iter().map(text).collect::<Vec<Value>>());
     let line = |line: &Line| {
-        let fields = [("sku", text(&line.sku)), ("categories", texts(&line.categories)), ("total", line.total.into())];
+        let fields =
+            [("sku", text(&line.sku)), ("categories", texts(&line.categories)), ("total", Value::Int(line.total))];
         Value::from(fields.into_iter().collect::<HashMap<&str, Value>>())
     };
     let fields = [
-        ("total", order.total.into()),
+        ("total", Value::Int(order.total)),
         ("country", text(&order.country)),
         ("segments", texts(&order.segments)),
-        ("weekday", i64::from(order.weekday).into()),
-        ("minute_of_day", i64::from(order.minute_of_day).into()),
+        ("weekday", Value::Int(order.weekday.into())),
+        ("minute_of_day", Value::Int(order.minute_of_day.into())),
         ("lines", Value::from(order.lines.iter().map(line).collect::<Vec<Value>>())),
         ("cards", Value::from(order.cards.iter().map(|balance| Value::Int(*balance)).collect::<Vec<Value>>())),
     ];

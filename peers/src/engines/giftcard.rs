@@ -92,7 +92,7 @@ fn bindings() -> [Binding; 5] {
 
 fn request(order: &Order, programme: &Programme) -> Result<QuoteRequest> {
     let usd = Currency::iso("USD").context("listed in ISO 4217")?;
-    let line = |line: &crate::decision::Line| {
+    let line = |line: &crate::decision::Line| -> Result<Line> {
         let total = Minor::new(line.total)?;
         Ok(Line {
             part: Part::Goods,
@@ -113,7 +113,7 @@ fn request(order: &Order, programme: &Programme) -> Result<QuoteRequest> {
     asked.lines = Some(order.lines.iter().map(line).collect::<Result<_>>()?);
     asked.ship_to = Some(Address { country: order.country.clone(), region: None, postal_code: None, city: None });
     asked.customer = Some(Customer { registered: true, segments: Some(order.segments.clone()), ..Customer::default() });
-    let card = |(index, balance): (usize, &i64)| {
+    let card = |(index, balance): (usize, &i64)| -> Result<CardSnapshot> {
         Ok(CardSnapshot::new(&format!("card-{index}"), "main", usd, Minor::new(*balance)?))
     };
     let minutes = i64::from(order.weekday - 1) * 24 * 60 + i64::from(order.minute_of_day);

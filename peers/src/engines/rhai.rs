@@ -1,6 +1,6 @@
 //! Rhai: a script with a loop over lines and one over cards, in this process. Must not decide anything outside of the script.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use rhai::{AST, Dynamic, Engine as Rhai, Map, Scope};
 
 use super::{Call, Engine};
@@ -55,9 +55,10 @@ pub(super) fn engine() -> Engine {
 }
 
 fn call(engine: &Rhai, script: &AST, order: &Order) -> Result<Decision> {
-    let decided: Map = engine.call_fn(&mut Scope::new(), script, "decide", (value(order),))?;
+    let decided = engine.call_fn(&mut Scope::new(), script, "decide", (value(order),));
+    let decided: Map = decided.map_err(|error| anyhow!("{error}"))?;
     let shares = decided.get("cards").context("no cards")?.clone().into_typed_array::<Map>();
-    let shares = shares.map_err(|kind| anyhow::anyhow!("cards are {kind}"))?;
+    let shares = shares.map_err(|kind| anyhow!("cards are {kind}"))?;
     let integer = |map: &Map, name: &str| map.get(name).and_then(|value| value.as_int().ok()).context("no number");
     let share = |share: Map| {
         let refusal = share.get("refusal").and_then(|value| value.clone().into_string().ok()).context("no text")?;
