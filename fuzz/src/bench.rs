@@ -70,6 +70,14 @@ pub fn reached() {
     REACHED.fetch_add(1, Ordering::Relaxed);
 }
 
+/// Says what became of an input, where one is looked at by itself.
+pub fn show(what: impl FnOnce() -> String) {
+    static SHOWN: LazyLock<bool> = LazyLock::new(|| std::env::var_os("GIFTCARD_FUZZ_SHOW").is_some());
+    if *SHOWN {
+        eprintln!("{}", what());
+    }
+}
+
 /// Runs an input and says so on standard error where it took longer than any before it, from ten milliseconds on.
 pub fn timed(input: &[u8], run: impl FnOnce(&[u8])) {
     static SLOWEST_US: AtomicU64 = AtomicU64::new(10_000);

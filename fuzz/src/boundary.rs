@@ -7,7 +7,7 @@ use giftcard_engine::programme::{Binding, OnFailure, Programme};
 use giftcard_engine::value::{Named, Value as Setting};
 use serde_json::{Map, Value, json};
 
-use crate::bench::{check_quote, reached};
+use crate::bench::{check_quote, reached, show};
 use crate::{bench, rest};
 
 /// Names that settings have, in documents that bind conditions.
@@ -126,6 +126,7 @@ fn one(random: &mut Unstructured<'_>) -> Result<()> {
         0 => String::from_utf8_lossy(rest(random)?).into_owned(),
         _ => document(random)?.to_string(),
     };
+    show(|| text.clone());
     let Ok(request) = giftcard::input::read_quote(&text, &bench().book, 1_795_000_000_000) else { return Ok(()) };
     if check_quote(&bench().book, &request, true).is_some() {
         reached();

@@ -10,7 +10,7 @@ use giftcard_engine::quote::ConditionCall;
 use giftcard_engine::value::{Named, Value};
 use giftcard_host::{CallFailure, SettingsError};
 
-use crate::bench::reached;
+use crate::bench::{reached, show};
 use crate::{bench, rest};
 
 /// Words of the language, names of the order, and some that are neither.
@@ -182,6 +182,7 @@ fn sentence(random: &mut Unstructured<'_>, depth: usize) -> Result<String> {
 }
 
 fn check(text: &str) {
+    show(|| text.to_string());
     let settings = [Named { name: "when".into(), value: Value::Text(text.into()) }];
     match bench().book.check_settings("expression", &settings) {
         Ok(()) => {

@@ -13,7 +13,7 @@ use wasm_smith::Config;
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve, WorldId};
 
-use crate::bench::{check_quote, reached};
+use crate::bench::{check_quote, reached, show};
 use crate::{bench, rest};
 
 /// Loads the bytes, or what is made of them, and runs it if it loads.
@@ -33,7 +33,10 @@ fn component(random: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         }
         2 | 3 => fitting(random)?,
         4 => {
-            let limits = String::from_utf8_lossy(random.bytes(random.len().min(40))?).into_owned();
+            let limits = match random.arbitrary()? {
+                true => String::from_utf8_lossy(random.bytes(random.len().min(40))?).into_owned(),
+                false => limits(random)?,
+            };
             with_section(random.choose(&bench().components)?, &limits)
         }
         _ => {
@@ -45,27 +48,21 @@ fn component(random: &mut Unstructured<'_>) -> Result<Vec<u8>> {
 
 /// A few changes of the kind that files suffer.
 fn mutated(random: &mut Unstructured<'_>, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
-    for _ in 0..random.int_in_range(1..=8)? {
+    for _ in 0..random.int_in_range(1..=4)? {
         // The head says what is there; most of the rest is code.
         let last = bytes.len().saturating_sub(1);
-        let place = if random.ratio(1, 3)? {
-            random.int_in_range(0..=last.min(4_000))?
-        } else {
-            random.int_in_range(0..=last)?
-        };
-        match random.int_in_range(0..=5)? {
-            0 => bytes[place] = random.arbitrary()?,
-            1 => bytes[place] ^= 1 << random.int_in_range(0..=7)?,
-            2 => bytes.insert(place, random.arbitrary()?),
-            3 => bytes.truncate(place.max(8)),
-            4 => {
-                let end = (place + random.int_in_range(0..=64)?).min(bytes.len());
-                bytes.drain(place..end);
-            }
+        let head = random.ratio(1, 3)?;
+        let place = random.int_in_range(0..=if head { last.min(4_000) } else { last })?;
+        let end = (place + random.int_in_range(0..=64)?).min(bytes.len());
+        // Whatever changes the length is found out while parsing, so most changes do not.
+        match random.int_in_range(0..=11)? {
+            0..=3 => bytes[place] = random.arbitrary()?,
+            4..=7 => bytes[place] ^= 1 << random.int_in_range(0..=7)?,
+            8 => bytes[place..end].fill(random.arbitrary()?),
+            9 => bytes.insert(place, random.arbitrary()?),
+            10 => bytes.truncate(place.max(8)),
             _ => {
-                let end = (place + random.int_in_range(0..=256)?).min(bytes.len());
-                let again = bytes[place..end].to_vec();
-                bytes.splice(end..end, again);
+                bytes.drain(place..end);
             }
         }
         if bytes.is_empty() {
@@ -73,6 +70,19 @@ fn mutated(random: &mut Unstructured<'_>, mut bytes: Vec<u8>) -> Result<Vec<u8>>
         }
     }
     Ok(bytes)
+}
+
+/// A request for limits as it should be, with any numbers.
+fn limits(random: &mut Unstructured<'_>) -> Result<String> {
+    let names =
+        ["fuel", "deadline_ms", "memory_bytes", "table_elements", "component_bytes", "functions", "function_locals"];
+    let mut fields = Vec::new();
+    for name in names {
+        if random.ratio(1, 3)? {
+            fields.push(format!("\"{name}\":{}", random.arbitrary::<u64>()? >> random.int_in_range(0..=63)?));
+        }
+    }
+    Ok(format!("{{{}}}", fields.join(",")))
 }
 
 /// The component with a request for limits that nobody has checked.
@@ -123,6 +133,10 @@ fn fitting(random: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         shared_everything_threads_enabled: false,
         threads_enabled: false,
         gc_enabled: false,
+        reference_types_enabled: false,
+        relaxed_simd_enabled: false,
+        // Half of them get as far as an answer.
+        disallow_traps: random.arbitrary()?,
         exceptions_enabled: random.ratio(1, 10)?,
         max_memories: 2,
         ..Config::default()
@@ -151,7 +165,12 @@ fn load(bytes: &[u8]) {
             Grant::default()
         }
     };
-    match bench.host.load_granted("fuzzed", bytes, &granted) {
+    let loaded = bench.host.load_granted("fuzzed", bytes, &granted);
+    show(|| match &loaded {
+        Ok(component) => format!("{} bytes load: {:?}", bytes.len(), component.facts()),
+        Err(error) => format!("{} bytes: {error}", bytes.len()),
+    });
+    match loaded {
         Err(error) => assert!(error.to_string().len() < 100_000, "an error of {} bytes", error.to_string().len()),
         Ok(Component::Condition(condition)) => {
             reached();

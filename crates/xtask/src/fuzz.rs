@@ -44,7 +44,7 @@ pub(crate) fn run(target: Option<&str>, budget: &Budget, input: Option<&Path>) -
     for target in targets {
         let binary = binaries.join(target);
         let outcome = match input {
-            Some(input) => run_command(Command::new(&binary).arg(input.canonicalize()?)),
+            Some(input) => run_command(Command::new(&binary).arg(input.canonicalize()?).env("GIFTCARD_FUZZ_SHOW", "1")),
             None => search(target, &binary, budget),
         };
         if let Err(error) = outcome {
