@@ -46,10 +46,10 @@ pub(super) fn engine() -> Engine {
 fn call(refusal: &Expression, applied: &Expression, order: &Order) -> Result<Decision> {
     let mut context = Context::default();
     context.add_variable_from_value("order", value(order));
-    let Value::String(refusal) = Value::resolve(refusal, &context)? else { bail!("the refusal is no text") };
+    let Value::String(refusal) = resolve(refusal, &context)? else { bail!("the refusal is no text") };
     context.add_variable_from_value("room", Value::Int(order.total / 2));
     context.add_variable_from_value("refusal", Value::String(refusal.clone()));
-    let Value::List(applied) = Value::resolve(applied, &context)? else { bail!("the amounts are no list") };
+    let Value::List(applied) = resolve(applied, &context)? else { bail!("the amounts are no list") };
     let mut due = order.total;
     let mut cards = Vec::with_capacity(applied.len());
     for amount in applied.iter() {
@@ -59,6 +59,10 @@ fn call(refusal: &Expression, applied: &Expression, order: &Order) -> Result<Dec
         cards.push(Share { applied: *applied, refusal: code.to_string() });
     }
     Ok(Decision { cards, due })
+}
+
+fn resolve(expression: &Expression, context: &Context<'_, '_>) -> Result<Value> {
+    Value::resolve(expression, context).map_err(|error| anyhow!("{error}"))
 }
 
 fn value(order: &Order) -> Value {
