@@ -26,8 +26,12 @@ pub struct Engine {
 
 /// All of them, plain Rust first.
 pub fn all() -> Result<Vec<Engine>> {
-    let native =
-        Engine { name: "plain Rust", limits: "none", load: Box::new(|| Ok(Box::new(|order| Ok(decide(order))))) };
+    let native = Engine {
+        name: "plain Rust",
+        limits: "none",
+        load: Box::new(|| Ok(Box::new(|order: &Order| Ok(decide(order))))),
+    };
+    #[cfg_attr(not(any(feature = "extism", feature = "zen")), expect(unused_mut, reason = "features add to it"))]
     let mut engines = vec![native, giftcard::engine()?, rhai::engine(), cel::engine()];
     #[cfg(feature = "extism")]
     engines.extend([extism::fresh()?, extism::reused()?]);

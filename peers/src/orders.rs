@@ -37,12 +37,14 @@ pub fn random(seed: u64, lines: Option<usize>) -> Order {
         .collect();
     let total = lines.iter().map(|line| line.total).sum();
     let balance = |random: &mut Random| 1 + i64::try_from(random.below(u64::try_from(total).unwrap_or(1))).unwrap_or(0);
+    let days = if random.below(3) == 0 { 7 } else { 5 };
+    let minutes = if random.below(3) == 0 { 960 } else { 840 };
     Order {
         total,
         country: random.one(&["US", "CA", "US", "CA", "US", "CA", "DE"]).to_string(),
         segments: vec![random.one(&["vip", "vip", "vip", "vip", "vip", "staff"]).to_string(), "b2b".to_string()],
-        weekday: u8::try_from(1 + random.below(if random.below(3) == 0 { 7 } else { 5 })).unwrap_or(1),
-        minute_of_day: u16::try_from(480 + random.below(if random.below(3) == 0 { 960 } else { 840 })).unwrap_or(480),
+        weekday: u8::try_from(1 + random.below(days)).unwrap_or(1),
+        minute_of_day: u16::try_from(480 + random.below(minutes)).unwrap_or(480),
         cards: (0..3).map(|_| balance(&mut random)).collect(),
         lines,
     }

@@ -38,7 +38,7 @@ pub(super) fn engine() -> Engine {
                 parser.parse(source).map_err(|error| anyhow!("{error}"))
             };
             let (refusal, applied) = (parse(REFUSAL)?, parse(APPLIED)?);
-            Ok(Box::new(move |order| call(&refusal, &applied, order)) as Call)
+            Ok(Box::new(move |order: &crate::decision::Order| call(&refusal, &applied, order)) as Call)
         }),
     }
 }

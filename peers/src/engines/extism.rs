@@ -21,7 +21,7 @@ pub(super) fn fresh() -> Result<Engine> {
     let module = module()?;
     let load = move || -> Result<Call> {
         let compiled = compile(&module)?;
-        Ok(Box::new(move |order| call(&mut Plugin::new_from_compiled(&compiled)?, order)))
+        Ok(Box::new(move |order: &crate::decision::Order| call(&mut Plugin::new_from_compiled(&compiled)?, order)))
     };
     Ok(Engine { name: "extism, fresh instance", limits: LIMITS, load: Box::new(load) })
 }
@@ -30,7 +30,7 @@ pub(super) fn reused() -> Result<Engine> {
     let module = module()?;
     let load = move || -> Result<Call> {
         let mut plugin = Plugin::new_from_compiled(&compile(&module)?)?;
-        Ok(Box::new(move |order| call(&mut plugin, order)))
+        Ok(Box::new(move |order: &crate::decision::Order| call(&mut plugin, order)))
     };
     Ok(Engine { name: "extism, one instance", limits: LIMITS, load: Box::new(load) })
 }

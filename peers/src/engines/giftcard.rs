@@ -48,7 +48,7 @@ fn load(components: &[(String, Vec<u8>)]) -> Result<Call> {
         }
     }
     let programme = Programme { conditions: bindings().into(), ..Programme::unrestricted("main", "manual") };
-    Ok(Box::new(move |order| {
+    Ok(Box::new(move |order: &crate::decision::Order| {
         let quoted = book.quote(&request(order, &programme)?, false)?;
         if let Some((failure, _)) = quoted.quote.conditions.iter().find_map(|run| run.failure.as_ref()) {
             bail!("a condition failed: {}", failure.message);

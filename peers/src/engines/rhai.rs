@@ -49,7 +49,7 @@ pub(super) fn engine() -> Engine {
             engine.set_max_operations(1_000_000).set_max_call_levels(32).set_max_expr_depths(64, 32);
             engine.set_max_string_size(4_096).set_max_array_size(4_096).set_max_map_size(256);
             let script = engine.compile(SCRIPT)?;
-            Ok(Box::new(move |order| call(&engine, &script, order)) as Call)
+            Ok(Box::new(move |order: &crate::decision::Order| call(&engine, &script, order)) as Call)
         }),
     }
 }

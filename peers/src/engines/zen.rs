@@ -61,7 +61,7 @@ fn load() -> Result<Call> {
         DecisionEngine::default().create_decision(Arc::new(content)).map_err(|error| anyhow!("{error:?}"))?;
     decision.compile();
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    Ok(Box::new(move |order| {
+    Ok(Box::new(move |order: &crate::decision::Order| {
         let answer = runtime.block_on(decision.evaluate(serde_json::to_value(order)?.into()));
         let answer = answer.map_err(|error| anyhow!("{error:?}"))?.result.to_value();
         read(&answer)
