@@ -91,6 +91,30 @@ fn no_call_sees_what_an_earlier_one_left() {
 }
 
 #[test]
+fn a_scripted_condition_answers_word_by_word() {
+    let book = hostile_conditions();
+    let ask = |script: &str| {
+        let mut scripted = binding("hostile-condition", "mode", "scripted");
+        scripted.settings.extend(binding("hostile-condition", "script", script).settings);
+        book.quote(&request(3_500, &[1_500, 4_000], vec![scripted]), false).unwrap().quote
+    };
+    let failed = |quote: &Quote| quote.conditions[0].failure.clone().map(|(failure, _)| failure.code);
+    assert_eq!(applied(&ask("u500 a")), [500, 3_000]);
+    assert_eq!(applied(&ask("declared u1")), [0, 1]);
+    for (script, code) in [
+        ("a", "wrong-outcome-count"),
+        ("a u-1", "negative-amount"),
+        ("a u9007199254740992", "number-out-of-range"),
+        ("a surprise", "undeclared-code"),
+        ("a Not_A_Code", "bad-code"),
+        ("a a l700:0:1", "undeclared-limit"),
+    ] {
+        let quote = ask(script);
+        assert_eq!((failed(&quote).as_deref(), applied(&quote)), (Some(code), vec![0, 0]), "{script}");
+    }
+}
+
+#[test]
 fn what_a_failure_means_is_the_bindings_to_say() {
     let book = hostile_conditions();
     let failing = |on_failure| Binding { on_failure, ..binding("hostile-condition", "mode", "trap") };

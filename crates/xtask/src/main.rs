@@ -3,6 +3,7 @@
 
 mod checks;
 mod components;
+mod fuzz;
 mod releases;
 mod setup;
 
@@ -87,6 +88,21 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Random components, documents, answers and expressions against the host, guided by coverage; built in `target/fuzz`.
+    /// What crashes is written there with how to see it again.
+    Fuzz {
+        /// One of `loader`, `boundary` and `expression`; all in turn if left out.
+        target: Option<String>,
+        /// How long each target runs.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+        /// First seed.
+        #[arg(long, default_value_t = 1)]
+        seed: u32,
+        /// Run this one input, such as a crash that was written, instead.
+        #[arg(long, requires = "target")]
+        input: Option<PathBuf>,
+    },
     /// Measure redemptions on both stores beside the raw ceiling of each; release build. Takes
     /// `--seconds`, `--rounds`, `--cards`, `--history` and `--store sqlite|postgres`.
     BenchLedger {
@@ -166,6 +182,10 @@ fn run(chore: Chore) -> Result<()> {
             prepare()?;
             let bench = ["bench", "--package", "giftcard-tests", "--bench", "plugins", "--"];
             cargo(bench.into_iter().map(str::to_string).chain(arguments))
+        }
+        Chore::Fuzz { target, seconds, seed, input } => {
+            prepare()?;
+            fuzz::run(target.as_deref(), &fuzz::Budget { seconds, seed }, input.as_deref())
         }
         Chore::BenchLedger { arguments } => {
             prepare()?;

@@ -15,6 +15,7 @@ impl Condition for Hostile {
     fn describe() -> Description {
         describe("hostile-condition", "1.0.0", "Hostile", "Misbehaves on purpose.")
             .setting(text("mode", "Mode", "How to misbehave."))
+            .setting(text("script", "Script", "What to answer in the mode `scripted`."))
             .reject("declared", "turned down")
             .reject("seen-before", "an earlier call has left something")
     }
@@ -70,12 +71,33 @@ impl Condition for Hostile {
                 Evaluation { limits: vec![limit], ..accept_all(request) }
             }
             "explain-differs" if trace.wanted() => up_to(1),
+            "scripted" => scripted(settings.maybe_text("script")?.unwrap_or("")),
             "kept-state" if calls > 0 => {
                 reject_all(request, reject("seen-before", "an earlier call has left something"))
             }
             _ => accept_all(request),
         })
     }
+}
+
+/// Answers word by word what the script says, whatever the request was: `a` accepts a card, `u` and a number accepts up to
+/// it, `l` and a number and indexes after it is a shared limit (`l500:0:1`), and any other word rejects with itself as code.
+fn scripted(script: &str) -> Evaluation {
+    let mut evaluation = Evaluation { verdicts: Vec::new(), limits: Vec::new(), steps: Vec::new() };
+    for word in script.split_whitespace() {
+        let mut numbers = word.get(1..).unwrap_or("").split(':');
+        let amount: Option<i64> = numbers.next().and_then(|number| number.parse().ok());
+        match (word.as_bytes()[0], amount) {
+            (b'a', None) => evaluation.verdicts.push(Verdict::Accept),
+            (b'u', Some(amount)) => evaluation.verdicts.push(Verdict::AcceptUpTo(amount)),
+            (b'l', Some(limit)) => {
+                let cards = numbers.filter_map(|number| number.parse().ok()).collect();
+                evaluation.limits.push(SharedLimit { limit, cards, code: "declared".into() });
+            }
+            _ => evaluation.verdicts.push(Verdict::Reject(reject(word, word))),
+        }
+    }
+    evaluation
 }
 
 /// Deep in the call stack alone.
