@@ -408,10 +408,11 @@ impl Desk {
     /// [`DeskError::Input`] for a site that is not there, [`DeskError::Store`].
     pub fn plugins(&self, site: &str) -> Result<Vec<InstalledOutput>, DeskError> {
         self.site_document(site)?;
+        let bindings = self.bindings(site)?;
         let mut outputs = Vec::new();
         for (id, document) in self.plugin_documents(site)? {
             if document.newest().is_some() || document.off {
-                outputs.push(self.plugin_output(site, &id, &document)?);
+                outputs.push(self.plugin_output(site, &id, &document, &bindings));
             }
         }
         Ok(outputs)
@@ -425,7 +426,8 @@ impl Desk {
         self.site_document(site)?;
         let (record, _) = self.record(RecordKind::Plugin, site, id)?;
         let document: Option<PluginDocument> = record.map(|record| read_record(&record.body)).transpose()?;
-        document.map(|document| self.plugin_output(site, id, &document)).transpose()
+        let bindings = self.bindings(site)?;
+        Ok(document.map(|document| self.plugin_output(site, id, &document, &bindings)))
     }
 
     /// What a component at a site is: an installed version, or one that comes with the program.
@@ -520,12 +522,13 @@ impl Desk {
                 None => return Err(not_found(changing.site, changing.id)),
             };
             let Some(what) = change(&mut document)? else {
-                let answer = self.plugin_output(changing.site, changing.id, &document)?;
+                let answer = self.plugin_output(changing.site, changing.id, &document, &self.bindings(changing.site)?);
                 return Ok(Planned { changes: None, answer });
             };
             document.note(&format_instant(changing.now), changing.actor, what);
             let (changes, _) = put(&key, before.as_ref(), &document, Some(configuration));
-            Ok(Planned { changes, answer: self.plugin_output(changing.site, changing.id, &document)? })
+            let bindings = self.bindings(changing.site)?;
+            Ok(Planned { changes, answer: self.plugin_output(changing.site, changing.id, &document, &bindings) })
         })
     }
 
@@ -600,7 +603,7 @@ impl Desk {
             loaded.map_err(|trouble| Refused::mistake("plugin-unusable", format!("{} {trouble}", shown(version))))?;
         }
         let (facts, zone) = site_facts(&site.terms(), site.currency.currency()?)?;
-        for code_name in self.programmes_that_bind(changing.site, changing.id)? {
+        for code_name in that_bind(&self.bindings(changing.site)?, changing.id) {
             let (record, _) = self.record(RecordKind::Programme, changing.site, &code_name)?;
             let Some(record) = record else { continue };
             let kept: KeptProgramme = read_record(&record.body)?;
@@ -626,17 +629,13 @@ impl Desk {
         document: &PluginDocument,
         digest: &str,
     ) -> Result<Option<String>, DeskError> {
-        for record in self.all_records(RecordKind::Programme, changing.site)? {
-            let kept: KeptProgramme = read_record(&record.body)?;
-            let means = |name: &&str| {
-                let version = name.split_once('@').filter(|(id, _)| *id == changing.id);
-                version.and_then(|(_, version)| document.named(version)).is_some_and(|one| one.digest == digest)
-            };
-            if kept.programme.conditions.iter().flat_map(bound).any(|name| means(&name)) {
-                return Ok(Some(record.key.id));
-            }
-        }
-        Ok(None)
+        let means = |name: &String| {
+            let version = name.split_once('@').filter(|(id, _)| *id == changing.id);
+            version.and_then(|(_, version)| document.named(version)).is_some_and(|one| one.digest == digest)
+        };
+        let bindings = self.bindings(changing.site)?;
+        let found = bindings.into_iter().find(|(_, names)| names.iter().any(means));
+        Ok(found.map(|(code_name, _)| code_name))
     }
 
     /// What has to be right about bindings beside what the active versions say: those that play a part beside them take
@@ -698,19 +697,24 @@ impl Desk {
         Ok(())
     }
 
-    /// The programmes of a site that bind a plugin by this name, by code name.
-    fn programmes_that_bind(&self, site: &str, plugin: &str) -> Result<Vec<String>, DeskError> {
-        let mut binding = Vec::new();
-        for record in self.all_records(RecordKind::Programme, site)? {
+    /// What the programmes of a site bind: code name and names of plugins.
+    fn bindings(&self, site: &str) -> Result<Vec<(String, Vec<String>)>, DeskError> {
+        let records = self.all_records(RecordKind::Programme, site)?;
+        let bindings = records.into_iter().map(|record| {
             let kept: KeptProgramme = read_record(&record.body)?;
-            if kept.programme.conditions.iter().any(|condition| bound(condition).contains(&plugin)) {
-                binding.push(record.key.id.clone());
-            }
-        }
-        Ok(binding)
+            let names = kept.programme.conditions.iter().flat_map(bound).map(str::to_string);
+            Ok((record.key.id, names.collect()))
+        });
+        bindings.collect()
     }
 
-    fn plugin_output(&self, site: &str, id: &str, document: &PluginDocument) -> Result<InstalledOutput, DeskError> {
+    fn plugin_output(
+        &self,
+        site: &str,
+        id: &str,
+        document: &PluginDocument,
+        bindings: &[(String, Vec<String>)],
+    ) -> InstalledOutput {
         let name =
             |digest: &str| document.of_digest(digest).map_or_else(|| digest.to_string(), |one| one.version.clone());
         let version = |version: &Version| InstalledVersionOutput {
@@ -724,7 +728,7 @@ impl Desk {
             signed_by: version.signed.as_ref().map(|signed| signed.key.clone()),
         };
         let of_base = || self.vault().base().condition(id).map(|condition| condition.facts().version.clone());
-        Ok(InstalledOutput {
+        InstalledOutput {
             site: site.to_string(),
             id: id.to_string(),
             active: document.active.as_deref().map(name).or_else(of_base),
@@ -746,13 +750,13 @@ impl Desk {
                 },
             }),
             versions: document.versions.iter().filter(|version| !version.removed).map(version).collect(),
-            bound_by: self.programmes_that_bind(site, id)?,
+            bound_by: that_bind(bindings, id),
             events: document
                 .events
                 .iter()
                 .map(|event| PluginEventOutput { at: event.at.clone(), by: event.by.clone(), what: event.what.clone() })
                 .collect(),
-        })
+        }
     }
 }
 
@@ -762,6 +766,12 @@ pub(super) fn bound(condition: &ConditionInput) -> Vec<&str> {
         crate::input::OnFailureInput::Previous(previous) => vec![&condition.plugin, &previous.plugin],
         _ => vec![&condition.plugin],
     }
+}
+
+/// The programmes that bind a plugin by this name, by code name.
+fn that_bind(bindings: &[(String, Vec<String>)], plugin: &str) -> Vec<String> {
+    let binds = |(_, names): &&(String, Vec<String>)| names.iter().any(|name| name == plugin);
+    bindings.iter().filter(binds).map(|(code_name, _)| code_name.clone()).collect()
 }
 
 /// Version and digest of every version of a plugin that was installed, removed ones included.

@@ -303,7 +303,10 @@ fn set(connection: &Connection, pragma: &str, value: i64) -> Result<(), Trouble>
     Ok(connection.pragma_update(None, pragma, value)?)
 }
 
+/// As of one moment: of a file that another process is just making, half would look like somebody else's.
 fn header(connection: &Connection) -> Result<Header, Trouble> {
+    // Ended when it is dropped. Within another transaction everything is of one moment anyway.
+    let _moment = connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose()?;
     let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
     let application = number("PRAGMA application_id")?;
     let version = number("PRAGMA user_version")?;

@@ -142,6 +142,8 @@ impl PluginDocument {
         }
         self.off = false;
         self.canary = None;
+        // What decides does not look on.
+        self.shadow.take_if(|shadow| self.active.as_ref() == Some(&*shadow));
     }
 
     pub(super) fn note(&mut self, at: &str, by: Option<&str>, what: String) {
