@@ -14,6 +14,7 @@ mod trial;
 use std::path::PathBuf;
 
 pub use build::{Built, build};
+pub(crate) use flame::escaped;
 pub use flame::flame_graph;
 pub use profile::{FuelProfile, FunctionFuel, StackFuel, profile};
 pub use project::{FIXTURES, Language, begin};

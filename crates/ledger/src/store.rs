@@ -181,6 +181,24 @@ pub struct DecisionRow {
     pub personal: Option<String>,
 }
 
+/// Every document of one kind and site, by id, read a page of [`Store::records`] at a time.
+///
+/// # Errors
+/// See [`StoreError`].
+pub fn all_records(store: &dyn Store, kind: RecordKind, site: &str) -> Result<Vec<Record>, StoreError> {
+    const PAGE: usize = 500;
+    let mut all: Vec<Record> = Vec::new();
+    loop {
+        let after = all.last().map(|record| record.key.id.clone()).unwrap_or_default();
+        let page = store.records(kind, site, &after, PAGE)?;
+        let is_last = page.len() < PAGE;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
 /// Entries of an account with numbers greater than `after`, ascending, read a page of [`Store::history`] at a time. Ends
 /// after the first error.
 pub fn history(store: &dyn Store, account: Id, after: u64) -> impl Iterator<Item = Result<Booked, StoreError>> {

@@ -128,7 +128,8 @@ fn colour(name: &str) -> String {
     format!("rgb({},{},{})", 215 + hash % 40, 110 + (hash >> 8) % 110, 60 + (hash >> 16) % 40)
 }
 
-fn escaped(text: &str) -> String {
+/// A text as it may stand in XML.
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

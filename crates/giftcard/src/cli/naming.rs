@@ -77,6 +77,11 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|_| unreadable("is not UTF-8 text".to_string()))
 }
 
+/// A file that is there, or is written, and is not what it should be.
+pub(crate) fn unusable(file: &Path, problem: &str) -> Failure {
+    Failure::refused("file-unusable", format!("`{}`: {problem}", file.display()))
+}
+
 /// A document with changes by options.
 pub(crate) struct Edited(Map<String, Value>);
 

@@ -11,7 +11,7 @@ use giftcard::input::DayOrInstant;
 use giftcard::{Desk, file_problem};
 use giftcard_host::Component;
 
-use super::naming::read_text;
+use super::naming::{read_text, unusable};
 use super::plugin::installed::{basis_points, id_and_version, read_component};
 use super::progress;
 use super::show::{fields, table};
@@ -140,10 +140,6 @@ fn settings(text: &str) -> Result<ReplaySettings, Failure> {
         return Err(wrong());
     }
     Ok(ReplaySettings { plugin: plugin.to_string(), programme, settings: settings.to_string() })
-}
-
-fn unusable(file: &Path, problem: &str) -> Failure {
-    Failure::refused("file-unusable", format!("`{}`: {problem}", file.display()))
 }
 
 /// What was kept of a replay; nothing where the file is not there yet.

@@ -8,7 +8,7 @@ use giftcard_engine::programme::{Binding, Programme, Site};
 use giftcard_host::{Component, Facts, Rules};
 use giftcard_ledger::model::{Account, Record, RecordKind};
 use giftcard_ledger::plan::read_record;
-use giftcard_ledger::store::{Context, StoreError, Want};
+use giftcard_ledger::store::{Context, StoreError, Want, all_records};
 use serde::Serialize;
 
 use super::plugins::{Beside, Share, SitePlugins, bound, parts, pin};
@@ -20,9 +20,6 @@ use crate::input::{
     site_facts,
 };
 use crate::json::excerpt;
-
-/// How many documents are read at a time.
-const PAGE: usize = 500;
 
 /// How often reading is begun anew because somebody changes the configuration meanwhile.
 const READS_MAX: u32 = 20;
@@ -217,16 +214,7 @@ impl Desk {
     }
 
     pub(crate) fn all_records(&self, kind: RecordKind, site: &str) -> Result<Vec<Record>, StoreError> {
-        let mut all: Vec<Record> = Vec::new();
-        loop {
-            let after = all.last().map(|record| record.key.id.clone()).unwrap_or_default();
-            let page = self.store().records(kind, site, &after, PAGE)?;
-            let last = page.len() < PAGE;
-            all.extend(page);
-            if last {
-                return Ok(all);
-            }
-        }
+        all_records(self.store(), kind, site)
     }
 
     fn prepare(

@@ -1,6 +1,8 @@
 //! What is recorded of a decision, and how it is run again. Personal fields of the order are apart. Must not decide.
 
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use giftcard_engine::card::{CardSnapshot, Status};
 use giftcard_engine::moment::{InstantMs, format_instant};
@@ -16,6 +18,12 @@ use super::pay::hex;
 use super::stage::{Stage, Stages};
 use super::{Desk, DeskError};
 use crate::input::{AddressInput, CardInput, CustomerInput, Instant, OrderInput};
+
+/// How often a decision is tried for which the machine is too busy.
+const TRIES_MAX: u32 = 8;
+
+/// How long before it is tried again, at first.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The order as it is recorded: without personal fields.
 pub(super) fn order_text(order: &OrderInput) -> String {
@@ -211,6 +219,21 @@ pub fn rerun(desk: &Desk, operation: &Operation) -> Result<Rerun, DeskError> {
         Err(error) if error.code() == "busy" => Err(error),
         Err(error) => Ok(Rerun::Differs(error.to_string())),
     }
+}
+
+/// Decides, and tries again where the machine is too busy; what is so to the end is the answer.
+pub(super) fn until_not_busy<T>(mut decide: impl FnMut() -> Result<T, DeskError>) -> Result<T, DeskError> {
+    let mut pause = PAUSE;
+    for _ in 1..TRIES_MAX {
+        match decide() {
+            Err(error) if error.code() == "busy" => {
+                thread::sleep(pause);
+                pause *= 2;
+            }
+            answer => return answer,
+        }
+    }
+    decide()
 }
 
 /// A recorded decision, made ready to be asked again.

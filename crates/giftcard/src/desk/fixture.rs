@@ -10,6 +10,7 @@ use giftcard_ledger::store::{Want, history};
 use serde_json::{Map, Value, json};
 
 use super::decision::Asked;
+use super::plugins::PINNED;
 use super::stage::id_of;
 use super::{Desk, DeskError, Refused, Rerun, plugin_parts};
 use crate::output::{CardOutcomeOutput, CardOutput, QuoteOutput};
@@ -126,15 +127,19 @@ impl Desk {
     }
 }
 
+/// Every condition of every programme.
+fn bindings(document: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let programmes = document.get_mut("programmes").and_then(Value::as_array_mut).into_iter().flatten();
+    programmes.flat_map(|programme| programme.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten())
+}
+
 /// Conditions that were switched off are on in a fixture. Whether there was one.
 fn switch_on(document: &mut Value) -> bool {
     let mut was_off = false;
-    for programme in document.get_mut("programmes").and_then(Value::as_array_mut).into_iter().flatten() {
-        for binding in programme.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
-            if let Some((id, digest, true)) = binding["plugin"].as_str().and_then(plugin_parts) {
-                binding["plugin"] = json!(format!("{id}@sha256:{digest}"));
-                was_off = true;
-            }
+    for binding in bindings(document) {
+        if let Some((id, digest, true)) = binding["plugin"].as_str().and_then(plugin_parts) {
+            binding["plugin"] = json!(format!("{id}{PINNED}{digest}"));
+            was_off = true;
         }
     }
     was_off
@@ -147,12 +152,10 @@ fn name_plugins_by_id(document: &mut Value) {
             *name = json!(id);
         }
     };
-    for programme in document.get_mut("programmes").and_then(Value::as_array_mut).into_iter().flatten() {
-        for binding in programme.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
-            shorten(&mut binding["plugin"]);
-            if let Some(previous) = binding.pointer_mut("/on_failure/previous/plugin") {
-                shorten(previous);
-            }
+    for binding in bindings(document) {
+        shorten(&mut binding["plugin"]);
+        if let Some(previous) = binding.pointer_mut("/on_failure/previous/plugin") {
+            shorten(previous);
         }
     }
 }
@@ -203,12 +206,10 @@ fn hide_in_settings(document: &mut Value, texts: &[String]) {
             _ => {}
         }
     }
-    for programme in document.get_mut("programmes").and_then(Value::as_array_mut).into_iter().flatten() {
-        for binding in programme.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
-            for part in ["settings", "on_failure"] {
-                if let Some(settings) = binding.get_mut(part) {
-                    hide(settings, texts);
-                }
+    for binding in bindings(document) {
+        for part in ["settings", "on_failure"] {
+            if let Some(settings) = binding.get_mut(part) {
+                hide(settings, texts);
             }
         }
     }

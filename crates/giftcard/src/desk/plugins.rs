@@ -2,6 +2,7 @@
 //! switched with the configuration: a decision that is under way when another version becomes active is made again
 //! before it is committed. Must not know what a plugin decides.
 
+mod checks;
 mod document;
 mod signature;
 mod site;
@@ -10,30 +11,28 @@ mod vault;
 use std::collections::BTreeMap;
 
 use giftcard_engine::moment::{InstantMs, format_instant};
-use giftcard_engine::programme::{OnFailure, Site};
+use giftcard_engine::programme::OnFailure;
 use giftcard_host::{Component, LoadError, World};
 use giftcard_ledger::Refused;
 use giftcard_ledger::chain::digest_bytes;
 use giftcard_ledger::model::{Record, RecordKey, RecordKind};
 use giftcard_ledger::plan::read_record;
-use giftcard_ledger::store::{Store, StoreError, Want};
+use giftcard_ledger::store::StoreError;
 
 use self::document::{Canary, Change, PluginDocument, Proposal, Signed, Version};
-use super::configuration::{KeptProgramme, name};
-use super::decision::unhex;
 use super::setup::{Planned, put};
 use super::{Desk, DeskError};
-use crate::Till;
-use crate::input::{
-    ConditionInput, InputErrorKind, PluginPolicy, ProgrammeDocument, ProgrammeInput, SiteDocument, Zone,
-    programme_facts, site_facts,
-};
+use crate::input::{ConditionInput, InputErrorKind, SiteDocument};
 use crate::json::excerpt;
 use crate::output::{InstalledOutput, InstalledVersionOutput, PluginEventOutput, ProgrammeOutput, ProposalOutput};
 
+pub(super) use self::checks::bound;
+use self::checks::that_bind;
 pub(super) use self::document::WHOLE;
+pub use self::signature::PluginSignature;
+use self::signature::check_signature;
 pub(crate) use self::site::parts;
-pub(super) use self::site::{Beside, Share, SitePlugins};
+pub(super) use self::site::{Beside, PINNED, Share, SitePlugins, is_in_share};
 pub(super) use self::vault::Vault;
 
 /// Characters of a digest that people are shown.
@@ -52,15 +51,6 @@ pub struct Changing<'a> {
     pub now: InstantMs,
 }
 
-/// A signature of a component, as its author gives it, in hexadecimal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PluginSignature {
-    /// Public key, 64 digits.
-    pub key: String,
-    /// 128 digits.
-    pub signature: String,
-}
-
 /// A component that is installed.
 #[derive(Clone, Debug)]
 pub struct Installing<'a> {
@@ -74,37 +64,6 @@ pub struct Installing<'a> {
     pub actor: Option<&'a str>,
     /// Now.
     pub now: InstantMs,
-}
-
-impl PluginSignature {
-    /// A signature by `signer` of a component, by its bytes.
-    #[must_use]
-    pub fn by(signer: &crate::secrets::PluginSigner, component: &[u8]) -> Self {
-        let digest = component_digest(component);
-        let signature = signer.sign(&signature::message(&digest));
-        Self { key: super::pay::hex(&signer.public_key()), signature: super::pay::hex(&signature) }
-    }
-
-    /// As a file beside the component has it: `ed25519`, the public key and the signature, apart by spaces.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        format!("ed25519 {} {}\n", self.key, self.signature)
-    }
-
-    /// Reads what [`Self::to_text`] wrote.
-    ///
-    /// # Errors
-    /// What is wrong with it and what would be right.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let right = "one line is right: `ed25519`, 64 hexadecimal digits of a public key, 128 of a signature";
-        match text.split_whitespace().collect::<Vec<_>>()[..] {
-            ["ed25519", key, signature] if unhex::<32>(key).is_some() && unhex::<64>(signature).is_some() => {
-                Ok(Self { key: key.to_string(), signature: signature.to_string() })
-            }
-            ["ed25519", ..] => Err(format!("the signature is cut off or damaged; {right}")),
-            _ => Err(format!("is no signature; {right}")),
-        }
-    }
 }
 
 /// SHA-256 of a component's bytes, in hexadecimal: what it is called by.
@@ -333,7 +292,7 @@ impl Desk {
             document.active = before;
             (document.canary, document.off) = (None, false);
             self.check_bindings(changing, document)?;
-            let name = match document.active.as_deref().and_then(|digest| document.of_digest(digest)) {
+            let name = match document.active_version() {
                 Some(version) => shown(version),
                 None => "what comes with the program".to_string(),
             };
@@ -350,8 +309,7 @@ impl Desk {
     pub fn switch_plugin(&self, changing: &Changing<'_>, on: bool) -> Result<InstalledOutput, DeskError> {
         let is_known = self.vault().base().condition(changing.id).is_some();
         self.change_plugin(changing, is_known, |document| {
-            let is_rules = document.active.as_deref().and_then(|digest| document.of_digest(digest));
-            if is_rules.is_some_and(|version| version.rules) {
+            if document.active_version().is_some_and(|version| version.rules) {
                 let message = "a site without rules could decide nothing; roll back, or activate others";
                 return Err(Refused::mistake("rules-stay-on", message).into());
             }
@@ -444,7 +402,7 @@ impl Desk {
             Some(document) if version.is_some() || document.active.is_some() || of_base.is_none() => document,
             _ => return of_base.ok_or_else(|| not_found(site, id)),
         };
-        let version = match (version, document.active.as_deref().and_then(|digest| document.of_digest(digest))) {
+        let version = match (version, document.active_version()) {
             (None, Some(active)) => active,
             _ => chosen(document, id, version)?,
         };
@@ -571,141 +529,18 @@ impl Desk {
         if version.rules {
             self.check_rules(changing)?;
         }
-        document.proposed = None;
         match change {
             Change::Activate(_) => {
                 let switched = if document.off { ", and switched on" } else { "" };
-                *document = changed;
-                document.proposed = None;
+                *document = PluginDocument { proposed: None, ..changed };
                 Ok(format!("activated {}{switched}", shown(&version)))
             }
             Change::Canary(canary) => {
                 let share = crate::output::percent(canary.share);
-                document.canary = Some(canary);
+                (document.canary, document.proposed) = (Some(canary), None);
                 Ok(format!("{} decides for {share} of the orders", shown(&version)))
             }
         }
-    }
-
-    /// Whether every programme whose conditions the plugin's id means would be right with the document as it becomes.
-    fn check_bindings(&self, changing: &Changing<'_>, changed: &PluginDocument) -> Result<(), DeskError> {
-        let (site, _) = self.site_document(changing.site)?;
-        let mut documents = self.plugin_documents(changing.site)?;
-        documents.insert(changing.id.to_string(), changed.clone());
-        let plugins = self.plugins_of(&site, documents);
-        let active = changed.active.as_deref().and_then(|digest| changed.of_digest(digest));
-        if let Some(version) = active {
-            // Also where nobody binds it yet.
-            let loaded = match plugins.check(version) {
-                Ok(()) => self.vault().component(changing.id, &version.digest)?.map(drop),
-                Err(trouble) => Err(trouble),
-            };
-            loaded.map_err(|trouble| Refused::mistake("plugin-unusable", format!("{} {trouble}", shown(version))))?;
-        }
-        let (facts, zone) = site_facts(&site.terms(), site.currency.currency()?)?;
-        for code_name in that_bind(&self.bindings(changing.site)?, changing.id) {
-            let (record, _) = self.record(RecordKind::Programme, changing.site, &code_name)?;
-            let Some(record) = record else { continue };
-            let kept: KeptProgramme = read_record(&record.body)?;
-            let input = kept.programme.terms(&name(changing.site)?, &name(&code_name)?);
-            let checked = programme_facts(&input, &facts, &zone, &plugins).map_err(DeskError::from).and_then(|terms| {
-                let mut book = self.vault().base().clone();
-                plugins.add_to(&mut book);
-                Ok(Till::new(book).check_programme("", &terms)?)
-            });
-            if let Err(error) = checked {
-                plugins.is_settled()?;
-                let message = format!("programme `{}` would not be right with it: {error}", excerpt(&code_name));
-                return Err(Refused::mistake("settings-do-not-fit", message).into());
-            }
-        }
-        Ok(())
-    }
-
-    /// The programme that binds this version of a plugin by a name with a version, if one does.
-    fn binds_version(
-        &self,
-        changing: &Changing<'_>,
-        document: &PluginDocument,
-        digest: &str,
-    ) -> Result<Option<String>, DeskError> {
-        let means = |name: &String| {
-            let version = name.split_once('@').filter(|(id, _)| *id == changing.id);
-            version.and_then(|(_, version)| document.named(version)).is_some_and(|one| one.digest == digest)
-        };
-        let bindings = self.bindings(changing.site)?;
-        let found = bindings.into_iter().find(|(_, names)| names.iter().any(means));
-        Ok(found.map(|(code_name, _)| code_name))
-    }
-
-    /// What has to be right about bindings beside what the active versions say: those that play a part beside them take
-    /// the same settings, and where two persons are demanded nobody lets a version decide alone by naming it.
-    pub(super) fn check_beside(
-        &self,
-        site: &SiteDocument,
-        plugins: &SitePlugins,
-        (input, kept): (&ProgrammeInput, Option<&ProgrammeDocument>),
-        (facts, zone): (&Site, &Zone),
-    ) -> Result<(), DeskError> {
-        for part in [Beside::Canary, Beside::Shadow] {
-            if !input.conditions.iter().any(|condition| plugins.has_beside(&condition.plugin, part)) {
-                continue;
-            }
-            let checked = programme_facts(input, facts, zone, &plugins.with(part)).map_err(DeskError::from);
-            let checked = checked.and_then(|terms| {
-                let mut book = self.vault().base().clone();
-                plugins.add_to(&mut book);
-                Ok(Till::new(book).check_programme("", &terms)?)
-            });
-            if let Err(error) = checked {
-                let what = match part {
-                    Beside::Canary => "decides for a share of the orders",
-                    Beside::Shadow => "looks on",
-                };
-                let message = format!("it would not be right with the version that {what}: {error}; end that first");
-                return Err(Refused::mistake("settings-do-not-fit", message).into());
-            }
-        }
-        if site.plugins.require_approval {
-            let kept: Vec<&str> = kept.iter().flat_map(|kept| kept.conditions.iter()).flat_map(bound).collect();
-            let names =
-                input.conditions.iter().flat_map(bound).filter(|name| name.contains('@') && !kept.contains(name));
-            for name in names {
-                if !plugins.has_decided(name) {
-                    let message = format!(
-                        "`{}` has never been active here, and two persons are demanded for that; activate it, or bind the \
-                         plugin by its id",
-                        excerpt(name)
-                    );
-                    return Err(Refused::mistake("not-approved", message).into());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether no other rules of the site are active.
-    fn check_rules(&self, changing: &Changing<'_>) -> Result<(), DeskError> {
-        for (id, document) in self.plugin_documents(changing.site)? {
-            let active = document.active.as_deref().and_then(|digest| document.of_digest(digest));
-            if id != changing.id && active.is_some_and(|version| version.rules) {
-                let message =
-                    format!("the rules of `{id}` are active, and only one set can decide; roll them back first");
-                return Err(Refused::mistake("two-rules", message).into());
-            }
-        }
-        Ok(())
-    }
-
-    /// What the programmes of a site bind: code name and names of plugins.
-    fn bindings(&self, site: &str) -> Result<Vec<(String, Vec<String>)>, DeskError> {
-        let records = self.all_records(RecordKind::Programme, site)?;
-        let bindings = records.into_iter().map(|record| {
-            let kept: KeptProgramme = read_record(&record.body)?;
-            let names = kept.programme.conditions.iter().flat_map(bound).map(str::to_string);
-            Ok((record.key.id, names.collect()))
-        });
-        bindings.collect()
     }
 
     fn plugin_output(
@@ -760,26 +595,9 @@ impl Desk {
     }
 }
 
-/// The plugins that a binding names.
-pub(super) fn bound(condition: &ConditionInput) -> Vec<&str> {
-    match &condition.on_failure {
-        crate::input::OnFailureInput::Previous(previous) => vec![&condition.plugin, &previous.plugin],
-        _ => vec![&condition.plugin],
-    }
-}
-
-/// The programmes that bind a plugin by this name, by code name.
-fn that_bind(bindings: &[(String, Vec<String>)], plugin: &str) -> Vec<String> {
-    let binds = |(_, names): &&(String, Vec<String>)| names.iter().any(|name| name == plugin);
-    bindings.iter().filter(binds).map(|(code_name, _)| code_name.clone()).collect()
-}
-
-/// Version and digest of every version of a plugin that was installed, removed ones included.
-pub(super) fn installed_versions(store: &dyn Store, site: &str, id: &str) -> Result<Vec<(String, String)>, StoreError> {
-    let key = RecordKey { kind: RecordKind::Plugin, site: site.to_string(), id: id.to_string() };
-    let found = store.find(&Want { records: vec![key.clone()], ..Want::default() })?;
-    let Some(record) = found.records.get(&key) else { return Ok(Vec::new()) };
-    let document: PluginDocument = read_record(&record.body)?;
+/// Version and digest of every version in a plugin's document, removed ones included.
+pub(super) fn installed_versions(plugin: &Record) -> Result<Vec<(String, String)>, StoreError> {
+    let document: PluginDocument = read_record(&plugin.body)?;
     Ok(document.versions.into_iter().map(|version| (version.version, version.digest)).collect())
 }
 
@@ -831,22 +649,4 @@ fn named_actor<'a>(changing: &Changing<'a>) -> Result<&'a str, DeskError> {
         let message = "two persons are demanded here, so each has to be named (`--actor`)";
         Refused::mistake("actor-missing", message).into()
     })
-}
-
-fn check_signature(version: &Version, policy: &PluginPolicy) -> Result<(), DeskError> {
-    match &version.signed {
-        Some(signed) if !signature::fits(&version.digest, signed) => {
-            let message = format!("the signature is not one of key {} for this component", excerpt(&signed.key));
-            Err(Refused::mistake("signature-wrong", message).into())
-        }
-        Some(signed) if policy.require_signature && !signature::is_trusted(policy, &version.digest, signed) => {
-            let message = format!("key {} is not among the site's trusted keys", signed.key);
-            Err(Refused::mistake("signature-wrong", message).into())
-        }
-        None if policy.require_signature => {
-            let message = "the site takes signed plugins only; `giftcard plugin sign` signs one";
-            Err(Refused::mistake("signature-missing", message).into())
-        }
-        _ => Ok(()),
-    }
 }

@@ -9,7 +9,7 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
-use std::time::{Duration, Instant as Clock};
+use std::time::Instant as Clock;
 
 use giftcard_engine::moment::InstantMs;
 use giftcard_host::Component;
@@ -18,8 +18,8 @@ use giftcard_ledger::store::{DecisionFilter, DecisionRow, StoreError};
 use sha2::{Digest, Sha256};
 
 use self::report::Tally;
-use super::decision::Asked;
-use super::plugins::WHOLE;
+use super::decision::{Asked, until_not_busy};
+use super::plugins::{WHOLE, is_in_share};
 use super::report::Period;
 use super::setup::zone_of;
 use super::stage::{Instead, OtherSettings, Stages};
@@ -37,12 +37,6 @@ const CHUNK: usize = 32;
 
 /// Pages that are read ahead.
 const AHEAD: usize = 2;
-
-/// How often a decision is tried for which the machine is too busy.
-const TRIES_MAX: u32 = 8;
-
-/// How long before it is tried again, at first.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Which decisions are run again, and with what in place of what decided them.
 #[derive(Clone, Default)]
@@ -115,11 +109,8 @@ impl ReplayOptions {
 
     /// Whether a decision is in the sample.
     fn chooses(&self, row: &DecisionRow) -> bool {
-        self.sample.is_none_or(|share| {
-            let digest = Sha256::digest(format!("replay\n{}\n{}", row.key.site, row.key.key));
-            let number = u64::from_be_bytes(digest[..8].try_into().unwrap_or_default());
-            number % u64::from(WHOLE) < u64::from(share)
-        })
+        let name = || format!("replay\n{}\n{}", row.key.site, row.key.key);
+        self.sample.is_none_or(|share| is_in_share(&name(), share))
     }
 }
 
@@ -276,26 +267,13 @@ fn decide(options: &ReplayOptions, stages: &Stages, row: &DecisionRow, tally: &m
             return Ok(());
         }
     };
-    let mut pause = PAUSE;
-    let mut decide = || {
+    let answer = until_not_busy(|| {
         let begun = Clock::now();
         let answer = asked.decide();
         tally.deciding_ns += u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         answer
-    };
-    for _ in 1..TRIES_MAX {
-        match decide() {
-            Err(error) if error.code() == "busy" => {
-                thread::sleep(pause);
-                pause *= 2;
-            }
-            answer => {
-                tally.decided(row, &asked, answer);
-                return Ok(());
-            }
-        }
-    }
-    match decide() {
+    });
+    match answer {
         Err(error) if error.code() == "busy" => Err(error),
         answer => {
             tally.decided(row, &asked, answer);

@@ -136,8 +136,8 @@ struct Versioned<'a> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Single<'a> {
-    key: &'a str,
+pub(super) struct Single<'a> {
+    pub(super) key: &'a str,
 }
 
 /// What is read first: a file of another format may have other fields.

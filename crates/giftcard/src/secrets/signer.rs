@@ -14,7 +14,7 @@ use rand::CryptoRng;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::file::{self, KeyFileFlaw, KeyFileProblem};
+use super::file::{self, KeyFileFlaw, KeyFileProblem, Single};
 use super::keys::Key;
 
 /// A signing key, ed25519. `Debug` shows nothing of it; its memory is wiped when it is dropped.
@@ -26,13 +26,7 @@ struct Content<'a> {
     #[serde(rename = "format")]
     _format: u32,
     #[serde(borrow)]
-    plugin_signing: Only<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Only<'a> {
-    key: &'a str,
+    plugin_signing: Single<'a>,
 }
 
 impl PluginSigner {

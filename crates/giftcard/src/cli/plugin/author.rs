@@ -14,7 +14,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Map, Value};
 
 use super::super::clock::now_ms;
-use super::super::naming::read_text;
+use super::super::naming::{read_text, unusable};
 use super::super::run::Unanswered;
 use super::super::show;
 use super::super::terminal::{self, Failure, Terminal, plain};
@@ -69,20 +69,39 @@ pub(crate) struct BuildArguments {
     pub(super) json: bool,
 }
 
+/// A component, and a question to it.
 #[derive(Args)]
-pub(crate) struct RunArguments {
+pub(super) struct QuestionArguments {
     /// A .wasm file
     #[arg(value_name = "FILE")]
-    component: PathBuf,
+    pub(super) component: PathBuf,
     /// An order as `giftcard quote` takes it, or a fixture
     #[arg(long, value_name = "FILE")]
-    input: PathBuf,
+    pub(super) input: PathBuf,
     /// Settings, a JSON object: the plugin is bound with them to every programme of the order, and nothing else is
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
     /// Which question of a fixture, from 1
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     step: usize,
+}
+
+impl QuestionArguments {
+    /// The order's document, with the plugin of this id bound by the settings if there are some, and the moment to decide at.
+    pub(super) fn read(&self, id: &str) -> Result<(Value, i64), Failure> {
+        let (mut document, now) = question(&self.input, self.step)?;
+        if let Some(file) = &self.settings {
+            let settings: Map<String, Value> = read(file)?;
+            authoring::bind(&mut document, id, &settings).map_err(|problem| unusable(&self.input, &problem))?;
+        }
+        Ok((document, now))
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    question: QuestionArguments,
     /// Print it as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -158,14 +177,11 @@ pub(crate) fn run(
     (host, shelf): (Host, Shelf),
     terminal: &mut Terminal,
 ) -> Result<u8, Failure> {
-    let component = load_component(&host, &arguments.component)?;
+    let QuestionArguments { component: file, input, .. } = &arguments.question;
+    let component = load_component(&host, file)?;
     let granted = component.facts().granted;
-    let (till, id) = till_with(component, &arguments.component, shelf);
-    let (mut document, now) = question(&arguments.input, arguments.step)?;
-    if let Some(file) = &arguments.settings {
-        let settings: Map<String, Value> = read(file)?;
-        authoring::bind(&mut document, &id, &settings).map_err(|problem| unusable(&arguments.input, &problem))?;
-    }
+    let (till, id) = till_with(component, file, shelf);
+    let (document, now) = arguments.question.read(&id)?;
     let trial = authoring::trial(&till, &document.to_string(), &id, now).map_err(|error| {
         let Unanswered { error, code, .. } = Unanswered::from(error);
         Failure::Told { error: Box::new(error), code }
@@ -175,7 +191,7 @@ pub(crate) fn run(
             "`{id}` was not asked: bind it in the order's programmes, or give --settings; cards that may not pay at all are \
              not asked about"
         );
-        return Err(unusable(&arguments.input, &problem));
+        return Err(unusable(input, &problem));
     }
     terminal.answer(&trial, arguments.json, |wide| show_trial(&trial, &granted, wide))?;
     // Some of what is wrong with an answer is only seen where it is used.
@@ -190,16 +206,12 @@ pub(super) fn till_with(component: Component, path: &Path, mut shelf: Shelf) -> 
     (Till::new(shelf.into_rulebook()), id)
 }
 
-pub(super) fn unusable(file: &Path, problem: &str) -> Failure {
-    Failure::refused("file-unusable", format!("`{}`: {problem}", file.display()))
-}
-
-pub(super) fn read<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, Failure> {
+fn read<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, Failure> {
     serde_json::from_str(&read_text(file)?).map_err(|error| unusable(file, &error.to_string()))
 }
 
 /// The order's document and the moment to decide at: of a fixture, or of an order by itself.
-pub(super) fn question(file: &Path, step: usize) -> Result<(Value, i64), Failure> {
+fn question(file: &Path, step: usize) -> Result<(Value, i64), Failure> {
     let document: Value = read(file)?;
     if document.get("steps").is_none() {
         return Ok((document, now_ms()));

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::documents::read_whole;
 use super::super::ledger::{now_ms, randomness};
-use super::super::naming::read_text;
+use super::super::naming::{read_text, unusable};
 use super::super::programme;
 use super::super::show::{fields, table};
 use super::super::terminal::{self, Failure, Terminal, plain};
@@ -322,10 +322,6 @@ fn wasm_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
         return Err(unusable(folder, "has no .wasm files"));
     }
     Ok(paths)
-}
-
-fn unusable(path: &Path, problem: &str) -> Failure {
-    Failure::refused("file-unusable", format!("`{}`: {problem}", path.display()))
 }
 
 pub(crate) fn read_component(file: &Path) -> Result<Vec<u8>, Failure> {

@@ -7,12 +7,12 @@ use clap::Args;
 use giftcard::authoring::{self, FuelProfile};
 use giftcard::{Shelf, file_problem};
 use giftcard_host::{Component, Host, Profiler};
-use serde_json::{Map, Value};
 
+use super::super::naming::unusable;
 use super::super::run::Unanswered;
 use super::super::show::table;
 use super::super::terminal::{self, Failure, Terminal, plain};
-use super::author::{question, read, till_with, unusable};
+use super::author::{QuestionArguments, till_with};
 use super::load_component;
 
 /// Functions that people are shown; `--json` has all.
@@ -20,18 +20,8 @@ const FUNCTIONS_SHOWN: usize = 15;
 
 #[derive(Args)]
 pub(crate) struct ProfileArguments {
-    /// A .wasm file
-    #[arg(value_name = "FILE")]
-    component: PathBuf,
-    /// An order as `giftcard quote` takes it, or a fixture
-    #[arg(long, value_name = "FILE")]
-    input: PathBuf,
-    /// Settings, a JSON object: the plugin is bound with them to every programme of the order, and nothing else is
-    #[arg(long, value_name = "FILE")]
-    settings: Option<PathBuf>,
-    /// Which question of a fixture, from 1
-    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
-    step: usize,
+    #[command(flatten)]
+    question: QuestionArguments,
     /// Write a flame graph to this file (SVG)
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -45,7 +35,7 @@ pub(crate) fn profile(
     (host, shelf): (Host, Shelf),
     terminal: &mut Terminal,
 ) -> Result<u8, Failure> {
-    let file = &arguments.component;
+    let QuestionArguments { component: file, input, .. } = &arguments.question;
     let component = load_component(&host, file)?;
     let Component::Condition(condition) = &component else {
         return Err(unusable(file, "has rules; only a condition can be profiled"));
@@ -55,18 +45,14 @@ pub(crate) fn profile(
         .map_err(|error| Failure::refused("not-profiled", format!("`{}`: {error}", file.display())))?;
     let name = format!("{} {}", condition.facts().id, condition.facts().version);
     let (till, id) = till_with(component, file, shelf);
-    let (mut document, now) = question(&arguments.input, arguments.step)?;
-    if let Some(file) = &arguments.settings {
-        let settings: Map<String, Value> = read(file)?;
-        authoring::bind(&mut document, &id, &settings).map_err(|problem| unusable(&arguments.input, &problem))?;
-    }
+    let (document, now) = arguments.question.read(&id)?;
     let found = authoring::profile(&till, &document.to_string(), &profiler, now).map_err(|error| {
         let Unanswered { error, code, .. } = Unanswered::from(error);
         Failure::Told { error: Box::new(error), code }
     })?;
     let Some(profile) = found else {
         let problem = format!("`{id}` was not asked: bind it in the order's programmes, or give --settings");
-        return Err(unusable(&arguments.input, &problem));
+        return Err(unusable(input, &problem));
     };
     if let Some(file) = &arguments.out {
         let title = format!("{name}: {} units of fuel about {}", profile.fuel, profile.cards.join(", "));

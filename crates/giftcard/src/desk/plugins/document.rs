@@ -121,6 +121,11 @@ impl PluginDocument {
         self.versions.iter().find(|version| version.digest == digest)
     }
 
+    /// The version that is active; none where what comes with the program is.
+    pub(super) fn active_version(&self) -> Option<&Version> {
+        self.of_digest(self.active.as_deref()?)
+    }
+
     /// The version that was installed last and is listed.
     pub(super) fn newest(&self) -> Option<&Version> {
         self.versions.iter().rev().find(|version| !version.removed)

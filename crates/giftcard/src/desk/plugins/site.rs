@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use giftcard_engine::programme::{Programme, Site};
 use giftcard_host::{Component, Condition, Facts, Rulebook, Rules, pinned};
 use giftcard_ledger::store::StoreError;
 use sha2::{Digest, Sha256};
@@ -11,7 +12,9 @@ use sha2::{Digest, Sha256};
 use super::document::{PluginDocument, Version, WHOLE};
 use super::signature;
 use super::vault::Vault;
-use crate::input::{PluginPolicy, Plugins};
+use crate::Till;
+use crate::desk::DeskError;
+use crate::input::{PluginPolicy, Plugins, ProgrammeInput, Zone, programme_facts};
 
 /// The plugins of a site, loaded when they are first asked for.
 pub(in crate::desk) struct SitePlugins {
@@ -36,10 +39,15 @@ pub(in crate::desk) struct Share {
 impl Share {
     /// Whether an order is in the share: always the same for an order, and still so when the share grows.
     pub(in crate::desk) fn takes(&self, order: &str) -> bool {
-        let digest = Sha256::digest(format!("{}\n{}\n{order}", self.site, self.id));
-        let number = u64::from_be_bytes(digest[..8].try_into().unwrap_or_default());
-        number % u64::from(WHOLE) < u64::from(self.basis_points)
+        is_in_share(&format!("{}\n{}\n{order}", self.site, self.id), self.basis_points)
     }
+}
+
+/// Whether what a text names is in a share, in basis points: always the same for it, and still so when the share grows.
+pub(in crate::desk) fn is_in_share(text: &str, basis_points: u16) -> bool {
+    let digest = Sha256::digest(text);
+    let number = u64::from_be_bytes(digest[..8].try_into().unwrap_or_default());
+    number % u64::from(WHOLE) < u64::from(basis_points)
 }
 
 /// A part that a version plays beside the one that decides.
@@ -76,10 +84,7 @@ impl SitePlugins {
     fn version(&self, name: &str) -> Option<&Version> {
         match name.split_once('@') {
             Some((id, version)) => self.documents.get(id)?.named(version),
-            None => {
-                let document = self.documents.get(name)?;
-                document.of_digest(document.active.as_deref()?)
-            }
+            None => self.documents.get(name)?.active_version(),
         }
     }
 
@@ -200,10 +205,28 @@ impl SitePlugins {
         }
     }
 
+    /// The terms of a programme by what `names` mean, its conditions asked about their settings. What is in no rulebook yet is
+    /// loaded for it.
+    ///
+    /// # Errors
+    /// What is wrong with the programme, by its path.
+    pub(in crate::desk) fn checked_terms(
+        &self,
+        names: &dyn Plugins,
+        input: &ProgrammeInput,
+        (facts, zone): (&Site, &Zone),
+    ) -> Result<Programme, DeskError> {
+        let terms = programme_facts(input, facts, zone, names)?;
+        let mut book = self.vault.base().clone();
+        self.add_to(&mut book);
+        Till::new(book).check_programme("", &terms)?;
+        Ok(terms)
+    }
+
     /// The site's own rules, where it has some. The error says why they cannot be used.
     pub(in crate::desk) fn rules(&self) -> Result<Option<Rules>, String> {
         let mut active = self.documents.iter().filter_map(|(id, document)| {
-            let version = document.of_digest(document.active.as_deref()?).filter(|version| version.rules)?;
+            let version = document.active_version().filter(|version| version.rules)?;
             Some((id, version))
         });
         match active.next_back() {
@@ -293,13 +316,7 @@ impl Plugins for SitePlugins {
 
     fn ids(&self) -> Vec<String> {
         let mut ids = self.vault.base().ids();
-        let is_condition = |document: &PluginDocument| {
-            document
-                .active
-                .as_deref()
-                .and_then(|digest| document.of_digest(digest))
-                .is_some_and(|version| !version.rules)
-        };
+        let is_condition = |document: &PluginDocument| document.active_version().is_some_and(|version| !version.rules);
         ids.extend(self.documents.iter().filter(|(_, document)| is_condition(document)).map(|(id, _)| id.clone()));
         ids.sort();
         ids.dedup();
@@ -328,7 +345,7 @@ fn off(facts: &Facts) -> String {
 const OFF: &str = "@off:";
 
 /// Between id and digest in a name that means the very bytes.
-const PINNED: &str = "@sha256:";
+pub(in crate::desk) const PINNED: &str = "@sha256:";
 
 /// The id and digest in a name that means the very bytes, and whether it is of one that was switched off.
 pub(crate) fn parts(name: &str) -> Option<(&str, &str, bool)> {

@@ -11,8 +11,10 @@ use giftcard_ledger::store::DecisionRow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::authoring::escaped;
 use crate::desk::DeskError;
 use crate::desk::decision::{Asked, ShareFacts};
+use crate::desk::verify::decimal;
 
 /// Cards for which something else came out and that are told one by one.
 const CHANGES_MAX: usize = 100;
@@ -206,7 +208,8 @@ impl ReplayState {
             let mut parts = key.split('\n').map(str::to_string);
             let mut part = || parts.next().unwrap_or_default();
             let (site, programme, currency) = (part(), part(), part());
-            let money = |sum: i128| decimal(sum, &currency);
+            let known = Currency::iso(&currency);
+            let money = |sum: i128| known.map_or_else(|| sum.to_string(), |known| decimal(sum, known));
             ReplayProgramme {
                 cards: sums.cards,
                 flipped: sums.flipped,
@@ -236,15 +239,6 @@ impl ReplayState {
             deciding_milliseconds: tally.deciding_ns / 1_000_000,
         }
     }
-}
-
-/// A sum in minor units as people write it.
-fn decimal(sum: i128, currency: &str) -> String {
-    let exponent = Currency::iso(currency).map_or(0, |currency| usize::from(currency.exponent()));
-    let digits = format!("{:0>width$}", sum.unsigned_abs(), width = exponent + 1);
-    let (whole, part) = digits.split_at(digits.len() - exponent);
-    let sign = if sum < 0 { "-" } else { "" };
-    if part.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
 }
 
 impl Tally {
@@ -430,20 +424,4 @@ pub fn picture(report: &ReplayReport) -> String {
     }
     svg.push_str("</svg>\n");
     svg
-}
-
-/// A text as it may stand in XML.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            c if c.is_control() => safe.push(' '),
-            c => safe.push(c),
-        }
-    }
-    safe
 }

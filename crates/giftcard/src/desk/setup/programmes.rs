@@ -13,7 +13,6 @@ use super::super::configuration::{KeptProgramme, name};
 use super::super::{Desk, DeskError};
 use super::names::{check_name, code_name};
 use super::{Planned, put, zone_of};
-use crate::Till;
 use crate::codes::Pattern;
 use crate::input::{
     CodeInput, ConditionInput, InputError, InputErrorKind, List, ProgrammeDocument, ValueInput, programme_facts,
@@ -158,10 +157,7 @@ impl Desk {
         let (facts, zone) = site_facts(&home.terms(), currency)?;
         let terms = document.terms(&name(site)?, &name(id)?);
         let plugins = self.site_plugins(&home)?;
-        let at_home = programme_facts(&terms, &facts, &zone, &plugins)?;
-        let mut book = self.vault().base().clone();
-        plugins.add_to(&mut book);
-        Till::new(book).check_programme("", &at_home)?;
+        let at_home = plugins.checked_terms(&plugins, &terms, (&facts, &zone))?;
         self.check_beside(&home, &plugins, (&terms, kept), (&facts, &zone))?;
         plugins.is_settled()?;
         self.check_codes(site, document)?;

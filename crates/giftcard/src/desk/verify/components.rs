@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use giftcard_ledger::model::RecordKind;
-use giftcard_ledger::store::{Store, StoreError};
+use giftcard_ledger::store::{Store, StoreError, all_records};
 
-use super::{Finding, Findings, PAGE};
+use super::{Finding, Findings};
 use crate::desk::component_digest;
 use crate::desk::decision::unhex;
 use crate::desk::plugins::installed_versions;
@@ -13,9 +13,10 @@ use crate::desk::plugins::installed_versions;
 /// Checks every installed version, removed ones included: decisions may name them. Returns how many components.
 pub(super) fn check(store: &dyn Store, findings: &mut Findings) -> Result<u64, StoreError> {
     let mut seen = BTreeSet::new();
-    for site in ids(store, RecordKind::Site, "")? {
-        for id in ids(store, RecordKind::Plugin, &site)? {
-            for (version, digest) in installed_versions(store, &site, &id)? {
+    for site in all_records(store, RecordKind::Site, "")? {
+        for plugin in all_records(store, RecordKind::Plugin, &site.key.id)? {
+            let (id, site) = (&plugin.key.id, &plugin.key.site);
+            for (version, digest) in installed_versions(&plugin)? {
                 if !seen.insert(digest.clone()) {
                     continue;
                 }
@@ -31,18 +32,4 @@ pub(super) fn check(store: &dyn Store, findings: &mut Findings) -> Result<u64, S
         }
     }
     Ok(seen.len() as u64)
-}
-
-/// The ids of all documents of a kind.
-fn ids(store: &dyn Store, kind: RecordKind, site: &str) -> Result<Vec<String>, StoreError> {
-    let mut all: Vec<String> = Vec::new();
-    loop {
-        let after = all.last().cloned().unwrap_or_default();
-        let page = store.records(kind, site, &after, PAGE)?;
-        let is_last = page.len() < PAGE;
-        all.extend(page.into_iter().map(|record| record.key.id));
-        if is_last {
-            return Ok(all);
-        }
-    }
 }

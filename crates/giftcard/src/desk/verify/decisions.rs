@@ -5,23 +5,17 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use giftcard_ledger::model::Operation;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Finding, Findings, Progress, Stage, VerifyReport, numbered};
+use crate::desk::decision::until_not_busy;
 use crate::desk::{Desk, DeskError, Rerun, rerun};
 
 /// Operations that wait for a core.
 const WAITING_MAX: usize = 64;
-
-/// How often a decision is tried for which the machine is too busy.
-const TRIES_MAX: u32 = 8;
-
-/// How long before it is tried again, at first.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// What came of running decisions again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -62,17 +56,7 @@ struct Outcome {
 }
 
 fn run(desk: &Desk, operation: &Operation, outcome: &mut Outcome) -> Result<(), DeskError> {
-    let mut pause = PAUSE;
-    for _ in 1..TRIES_MAX {
-        match rerun(desk, operation) {
-            Err(error) if error.code() == "busy" => {
-                thread::sleep(pause);
-                pause *= 2;
-            }
-            found => return found.map(|found| count(operation, found, outcome)),
-        }
-    }
-    rerun(desk, operation).map(|found| count(operation, found, outcome))
+    until_not_busy(|| rerun(desk, operation)).map(|found| count(operation, found, outcome))
 }
 
 fn count(operation: &Operation, found: Rerun, outcome: &mut Outcome) {
