@@ -301,12 +301,12 @@ impl Host {
         })?;
         let linked = self.link(&who, &code, version)?;
         let seen = Seen { version, world, digest, size: bytes.len(), granted: wanted, imports };
-        let (facts, needs, plugin) = try_out(&sandbox, who, &linked, seen)?;
+        let (facts, plugin) = try_out(&sandbox, who, &linked, seen)?;
         let (host, who) = (self.clone(), facts.who().to_string());
         let failed = |facts: &Facts, error: wasmtime::Error| {
             LoadError::from(LinkError { who: Box::new(facts.who()), cause: clip(&format!("{error:#}")) })
         };
-        let needs = NeedsOf::new(version, &linked, &facts.needs, needs).map_err(|error| failed(&facts, error))?;
+        let needs = NeedsOf::new(&linked, version.number(), &facts.needs).map_err(|error| failed(&facts, error))?;
         Ok(match world {
             World::ConditionPlugin => {
                 let pre = version.condition(linked).map_err(|error| failed(&facts, error))?;
@@ -401,7 +401,7 @@ fn try_out(
     mut who: Who,
     linked: &InstancePre<CallState>,
     seen: Seen,
-) -> Result<(Arc<Facts>, Needs, PluginPre), LoadError> {
+) -> Result<(Arc<Facts>, PluginPre), LoadError> {
     let plugin = seen
         .version
         .plugin(linked.clone())
@@ -430,12 +430,16 @@ fn try_out(
         return Err(wrong(&who, format!("the version `{version}` is no semantic version: {error}")));
     }
     who.version = Some(description.version.clone());
-    let needs = Needs::of(&description.needs).map_err(|unknown| {
+    if let Err(unknown) = Needs::of(&description.needs) {
         let known = Needs::NAMES.join(", ");
-        wrong(&who, format!("it needs `{}`, which this host does not know; known are {known}", clip(unknown)))
-    })?;
+        let problem = format!("it needs `{}`, which this host does not know; known are {known}", clip(unknown));
+        return Err(wrong(&who, problem));
+    }
     if seen.world == World::GiftCard && description.shares_limits {
         return Err(wrong(&who, "`shares-limits` is only for conditions".into()));
+    }
+    if seen.world == World::GiftCard && !description.needs.is_empty() {
+        return Err(wrong(&who, "`needs` is only for conditions; rules always get the same".into()));
     }
     let mut codes = BTreeSet::new();
     for code in &description.reject_codes {
@@ -463,7 +467,7 @@ fn try_out(
         needs: description.needs,
         shares_limits: description.shares_limits,
     };
-    Ok((Arc::new(facts), needs, plugin))
+    Ok((Arc::new(facts), plugin))
 }
 
 fn other_world(facts: &Facts, wanted: World) -> LoadError {

@@ -1,100 +1,98 @@
-//! Which parts of an order cross to a condition: the same for every binding, or as the component says for the settings of
-//! each (from 0.2 on). Must not know what an order is made of.
+//! Which parts of an order cross to a condition: as the component says for the settings of each binding, and never more than
+//! it describes. Must not know what an order is made of.
 
-#[cfg(feature = "contract-0-2-draft")]
 use std::collections::HashMap;
-#[cfg(feature = "contract-0-2-draft")]
-use std::sync::{Mutex, PoisonError};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{PoisonError, RwLock};
 
-#[cfg(feature = "contract-0-2-draft")]
 use giftcard_engine::check::Broken;
 use giftcard_engine::value::Value;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{ComponentExportIndex, InstancePre};
 
-use crate::error::CallFailure;
-#[cfg(feature = "contract-0-2-draft")]
-use crate::error::clip;
+use crate::error::{CallFailure, clip};
 use crate::sandbox::{CallState, Sandbox};
-use crate::v0_1::{Needs, Problems};
-#[cfg(feature = "contract-0-2-draft")]
-use crate::v0_2::{self, NeedsPre};
-use crate::version::Version;
+use crate::v0_1::{Needs, Problems, ask_of_settings, exported};
 
 /// Settings whose answer is remembered; past that all are forgotten.
-#[cfg(feature = "contract-0-2-draft")]
-const REMEMBERED_MAX: usize = 1024;
+const REMEMBERED_MAX: usize = 4096;
 
 /// What a component says of its needs.
 pub(crate) enum NeedsOf {
-    /// The same whatever the settings.
-    All(Needs),
+    /// Its description names nothing.
+    Nothing,
     /// For each settings what it answers to them.
-    #[cfg(feature = "contract-0-2-draft")]
-    Settings(BySettings),
+    Settings(Box<BySettings>),
 }
 
-#[cfg(feature = "contract-0-2-draft")]
 pub(crate) struct BySettings {
-    pre: NeedsPre,
+    instance: InstancePre<CallState>,
+    needs_of: ComponentExportIndex,
     /// As the description names them: the most that may be asked for.
     most: Vec<String>,
-    remembered: Mutex<HashMap<Vec<(String, Value)>, Needs>>,
+    hasher: RandomState,
+    /// By the hash of the settings.
+    remembered: RwLock<HashMap<u64, Remembered>>,
+}
+
+struct Remembered {
+    settings: Vec<(String, Value)>,
+    needs: Needs,
+}
+
+impl Remembered {
+    fn is_of(&self, settings: &[(&str, &Value)]) -> bool {
+        self.settings.iter().map(|(name, value)| (name.as_str(), value)).eq(settings.iter().copied())
+    }
 }
 
 impl NeedsOf {
-    /// `names` are those of the description; all of them are known.
-    #[cfg_attr(not(feature = "contract-0-2-draft"), allow(unused_variables, reason = "what later versions take"))]
-    pub(crate) fn new(
-        version: Version,
-        linked: &InstancePre<CallState>,
-        names: &[String],
-        needs: Needs,
-    ) -> wasmtime::Result<Self> {
-        Ok(match version {
-            Version::V0_1 => Self::All(needs),
-            #[cfg(feature = "contract-0-2-draft")]
-            Version::V0_2Draft => {
-                let (pre, most) = (NeedsPre::new(linked.clone())?, names.to_vec());
-                Self::Settings(BySettings { pre, most, remembered: Mutex::default() })
-            }
-        })
+    /// `most` are the names of the description; all of them are known. `number` is the contract's version.
+    pub(crate) fn new(linked: &InstancePre<CallState>, number: &str, most: &[String]) -> wasmtime::Result<Self> {
+        if most.is_empty() {
+            return Ok(Self::Nothing);
+        }
+        Ok(Self::Settings(Box::new(BySettings {
+            instance: linked.clone(),
+            needs_of: exported(linked, "condition", number, "needs-of")?,
+            most: most.to_vec(),
+            hasher: RandomState::new(),
+            remembered: RwLock::default(),
+        })))
     }
 
     /// What crosses to a binding with these settings, defaults filled in. Inner error: what is wrong with them.
-    #[cfg_attr(not(feature = "contract-0-2-draft"), allow(unused_variables, reason = "what later versions take"))]
     pub(crate) fn of(
         &self,
         sandbox: &Sandbox,
         settings: &[(&str, &Value)],
     ) -> Result<Result<Needs, Problems>, CallFailure> {
         match self {
-            Self::All(needs) => Ok(Ok(*needs)),
-            #[cfg(feature = "contract-0-2-draft")]
+            Self::Nothing => Ok(Ok(Needs::default())),
             Self::Settings(by_settings) => by_settings.of(sandbox, settings),
         }
     }
 }
 
-#[cfg(feature = "contract-0-2-draft")]
 impl BySettings {
     fn of(&self, sandbox: &Sandbox, settings: &[(&str, &Value)]) -> Result<Result<Needs, Problems>, CallFailure> {
-        let key: Vec<(String, Value)> =
-            settings.iter().map(|(name, value)| ((*name).to_string(), (*value).clone())).collect();
+        let hash = self.hasher.hash_one(settings);
         // An answer is written whole or not at all.
-        let remembered = || self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(needs) = remembered().get(&key) {
-            return Ok(Ok(*needs));
+        let remembered = self.remembered.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = remembered.get(&hash).filter(|known| known.is_of(settings)) {
+            return Ok(Ok(known.needs));
         }
-        let names = match v0_2::needs_of(sandbox, &self.pre, settings)? {
+        drop(remembered);
+        let names: Vec<String> = match ask_of_settings(sandbox, &self.instance, self.needs_of, settings)? {
             Ok(names) => names,
             Err(problems) => return Ok(Err(problems)),
         };
         let needs = self.allowed(&names)?;
-        let mut remembered = remembered();
+        let settings = settings.iter().map(|(name, value)| ((*name).to_string(), (*value).clone())).collect();
+        let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED_MAX {
             remembered.clear();
         }
-        remembered.insert(key, needs);
+        remembered.insert(hash, Remembered { settings, needs });
         Ok(Ok(needs))
     }
 
@@ -106,8 +104,7 @@ impl BySettings {
             self.most.iter().any(|known| known == name || field(known))
         };
         if let Some(undeclared) = names.iter().find(|name| !declared(name)) {
-            let most = if self.most.is_empty() { "nothing".to_string() } else { self.most.join(", ") };
-            let detail = format!("it asks for `{}`; declared is {most}", clip(undeclared));
+            let detail = format!("it asks for `{}`; declared is {}", clip(undeclared), self.most.join(", "));
             return Err(Broken { rule: "undeclared-need", card: None, detail }.into());
         }
         // Declared ones are known, or the component had been refused.

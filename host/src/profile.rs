@@ -16,7 +16,7 @@ use crate::error::{CallError, CallFailure, clip};
 use crate::probes;
 use crate::sandbox::{Purpose, Sandbox, Spent, hex};
 use crate::settings::with_defaults;
-use crate::v0_1::{self, ConditionPre};
+use crate::v0_1::ConditionPre;
 
 /// Most points of a call that are looked at.
 const POINTS_MAX: u64 = 20_000;
@@ -133,7 +133,7 @@ impl Profiler {
         self.sandbox.stop_at(fuel);
         // Settings that it has problems with have failed before.
         let needs = self.condition.0.needs(&settings).map_err(ProfileError::Call)?.unwrap_or_default();
-        match v0_1::evaluate(&self.sandbox, &self.probed, &needs, call, &settings) {
+        match self.condition.0.version.evaluate(&self.sandbox, &self.probed, &needs, call, &settings) {
             Ok((_, spent)) => Ok(spent),
             Err(failed) if failed.failure.is_busy() => {
                 Err(ProfileError::Call(Box::new(self.condition.0.error("evaluate", failed.failure))))

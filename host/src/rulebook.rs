@@ -274,7 +274,7 @@ impl Condition {
             Ok(needs) => needs,
             Err(error) => return (Err(error), record(&loaded.facts, "evaluate", call.explain, Spent::default())),
         };
-        match v0_1::evaluate(loaded.sandbox(), &loaded.pre, &needs, call, &settings) {
+        match loaded.version.evaluate(loaded.sandbox(), &loaded.pre, &needs, call, &settings) {
             Ok((evaluation, spent)) => (Ok(evaluation), record(&loaded.facts, "evaluate", call.explain, spent)),
             Err(Failed { failure, spent }) => (
                 Err(Box::new(loaded.error("evaluate", failure))),

@@ -4,7 +4,9 @@
 mod condition;
 mod redemption;
 
-pub(crate) use condition::{ConditionPre, Needs, evaluate};
+pub(crate) use condition::{Answer, ConditionPre, Needs, evaluate};
+#[cfg(feature = "contract-0-2-draft")]
+pub(crate) use condition::{limits_from_wit, verdicts_from_wit};
 pub(crate) use redemption::{RulesPre, apply, refund};
 
 use giftcard_engine::check::Broken;
@@ -14,6 +16,7 @@ use wasmtime::component::{ComponentExportIndex, HasSelf, InstancePre, Lift, Link
 
 use crate::error::{CallFailure, clip};
 use crate::sandbox::{CallState, Failed, LogFlood, Sandbox, Spent};
+pub(crate) use bindings::exports::giftcard::rules::condition::Evaluation as Evaluated;
 use bindings::exports::giftcard::rules::plugin as wit_plugin;
 use bindings::giftcard::rules::{log, types};
 
@@ -210,7 +213,7 @@ fn out_of_range(name: &str, number: i64) -> Broken {
     Broken { rule: "number-out-of-range", card: None, detail: format!("`{name}` is {number}, beyond 2^53 - 1") }
 }
 
-fn value_from_wit(value: types::ValueResult) -> Result<Value, Broken> {
+pub(crate) fn value_from_wit(value: types::ValueResult) -> Result<Value, Broken> {
     Ok(match value {
         types::ValueResult::Flag(flag) => Value::Flag(flag),
         types::ValueResult::Integer(integer) if integer.unsigned_abs() > MINOR_MAX.unsigned_abs() => {
@@ -251,7 +254,7 @@ fn failure_from_wit(failure: &types::Failure) -> CallFailure {
 }
 
 /// An answer, or a failure, and what was spent either way.
-type Answered<T> = Result<(T, Spent), Failed>;
+pub(crate) type Answered<T> = Result<(T, Spent), Failed>;
 
 fn answered<T>(raised: Result<T, CallFailure>, spent: Spent) -> Answered<T> {
     match raised {

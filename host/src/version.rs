@@ -1,5 +1,8 @@
 //! Which host module speaks to a component: one for each version of the contract. Must not know what is asked.
 
+use giftcard_engine::check::Evaluation;
+use giftcard_engine::quote::ConditionCall;
+use giftcard_engine::value::Value;
 use wasmtime::component::{Component as Code, InstancePre, Linker};
 
 use crate::contract::World;
@@ -76,13 +79,28 @@ impl Version {
 
     /// Links what a component exports for conditions.
     pub(crate) fn condition(self, linked: InstancePre<CallState>) -> wasmtime::Result<v0_1::ConditionPre> {
-        // 0.2 has left this interface as it is.
         v0_1::ConditionPre::new(linked, self.number())
+    }
+
+    /// Asks a condition.
+    pub(crate) fn evaluate(
+        self,
+        sandbox: &Sandbox,
+        condition: &v0_1::ConditionPre,
+        needs: &v0_1::Needs,
+        call: &ConditionCall<'_>,
+        settings: &[(&str, &Value)],
+    ) -> v0_1::Answered<Evaluation> {
+        match self {
+            Self::V0_1 => v0_1::evaluate::<v0_1::Evaluated>(sandbox, condition, needs, call, settings),
+            #[cfg(feature = "contract-0-2-draft")]
+            Self::V0_2Draft => v0_1::evaluate::<v0_2::EvaluationWithValues>(sandbox, condition, needs, call, settings),
+        }
     }
 
     /// Links what a component exports to introduce itself.
     pub(crate) fn plugin(self, linked: InstancePre<CallState>) -> wasmtime::Result<v0_1::PluginPre> {
-        // This one, too.
+        // 0.2 has left this interface as it is.
         v0_1::PluginPre::new(linked, self.number())
     }
 }

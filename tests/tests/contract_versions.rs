@@ -4,27 +4,37 @@
 
 use giftcard_engine::order::{Customer, Line, Order, Part};
 use giftcard_engine::programme::Binding;
+use giftcard_engine::quote::CardOutcome;
 use giftcard_engine::value::{Named, Value};
 use giftcard_engine::{Minor, QuoteRequest};
 use giftcard_host::{Host, HostConfig, Quoted, Rulebook, SettingsError};
 use giftcard_tests::harness::{binding, component_bytes, condition, host, minor, request, standard_rulebook};
 
-const GUEST: &str = "needs-by-binding";
+/// Is built for 0.1.
+const NEEDS: &str = "needs-by-binding";
+
+/// Is built for the draft.
+const DRAFT: &str = "steps-with-values";
 
 fn host_with_drafts() -> Host {
     Host::new(HostConfig { drafts: true, ..HostConfig::default() }).unwrap()
 }
 
-/// Every standard component, all of which are built for 0.1, and a condition that is built for the draft.
+/// Every standard component, all of which are built for 0.1, another one that is, and a condition that is built for the draft.
 fn book() -> Rulebook {
     let host = host_with_drafts();
     let mut book = standard_rulebook(&host);
-    book.add(condition(&host, &format!("tests/{GUEST}")));
+    book.add(condition(&host, &format!("tests/{NEEDS}")));
+    book.add(condition(&host, &format!("tests/{DRAFT}")));
     book
 }
 
+fn draft() -> Binding {
+    binding(DRAFT, "", "")
+}
+
 fn by_binding(rule: &str, tag: Option<&str>) -> Binding {
-    let mut binding = binding(GUEST, "rule", rule);
+    let mut binding = binding(NEEDS, "rule", rule);
     let tag = tag.map(|tag| Named { name: "tag".into(), value: Value::Text(tag.into()) });
     binding.settings.extend(tag);
     binding
@@ -53,6 +63,10 @@ fn order(conditions: Vec<Binding>) -> QuoteRequest {
     QuoteRequest { order, ..plain }
 }
 
+fn plain_order(total: i64) -> Order {
+    request(total, &[1_500], Vec::new()).order
+}
+
 fn quoted(book: &Rulebook, conditions: Vec<Binding>) -> Quoted {
     book.quote(&order(conditions), false).unwrap()
 }
@@ -66,20 +80,31 @@ fn calls(quoted: &Quoted) -> Vec<(&str, &str, String)> {
 #[test]
 fn components_of_two_versions_decide_together() {
     let book = book();
-    let quoted =
-        quoted(&book, vec![binding("time-window", "from-date", "2020-01-01"), by_binding("tag", Some("books"))]);
-    assert_eq!(quoted.quote.applied, minor(1_500));
+    let both = quoted(&book, vec![binding("time-window", "from-date", "2020-01-01"), draft()]);
+    assert_eq!(both.quote.applied, minor(1_500));
     assert_eq!(
-        calls(&quoted).iter().map(|(id, contract, _)| (*id, *contract)).collect::<Vec<_>>(),
-        [("time-window", "giftcard:rules@0.1.0"), (GUEST, "giftcard:rules@0.2.0")]
+        calls(&both),
+        [
+            ("time-window", "giftcard:rules@0.1.0", String::new()),
+            (DRAFT, "giftcard:rules@0.2.0", "info: 2 lines".to_string())
+        ]
     );
     // Each of them can refuse the card.
-    for conditions in [
-        vec![binding("time-window", "from-date", "2099-01-01"), by_binding("tag", Some("books"))],
-        vec![binding("time-window", "from-date", "2020-01-01"), by_binding("tag", Some("garden"))],
-    ] {
-        assert_eq!(self::quoted(&book, conditions).quote.applied, Minor::ZERO);
-    }
+    let closed = quoted(&book, vec![binding("time-window", "from-date", "2099-01-01"), draft()]);
+    assert_eq!(closed.quote.applied, Minor::ZERO);
+    let too_small = QuoteRequest { order: plain_order(999), ..order(vec![draft()]) };
+    let too_small = book.quote(&too_small, false).unwrap();
+    assert_eq!(too_small.quote.applied, Minor::ZERO);
+    let CardOutcome::Refused(refusal) = &too_small.quote.shares[0].outcome else { panic!("{too_small:?}") };
+    assert_eq!(refusal.reject.text(), "from 10.00 USD on");
+}
+
+#[test]
+fn what_a_version_says_in_another_way_is_told_in_the_hosts_own() {
+    let explained = book().quote(&order(vec![draft()]), true).unwrap();
+    let steps = explained.quote.steps.iter().filter(|step| step.plugin.as_deref() == Some(DRAFT));
+    let said: Vec<_> = steps.map(|step| (step.step.seen.as_str(), step.step.needed.as_str())).collect();
+    assert_eq!(said, [("20.00 USD", "10.00 USD"), ("1", "yes")]);
 }
 
 #[test]
@@ -98,7 +123,7 @@ fn what_crosses_is_what_the_binding_reads() {
 #[test]
 fn needs_are_asked_for_when_settings_are_saved_and_stay_below_what_was_declared() {
     let book = book();
-    let check = |binding: &Binding| book.check_settings(GUEST, &binding.settings);
+    let check = |binding: &Binding| book.check_settings(NEEDS, &binding.settings);
     check(&by_binding("any-order", None)).unwrap();
     check(&by_binding("tag", Some("books"))).unwrap();
     let Err(SettingsError::Problems(problems)) = check(&by_binding("tag", None)) else { panic!("no tag, and saved") };
@@ -108,7 +133,12 @@ fn needs_are_asked_for_when_settings_are_saved_and_stay_below_what_was_declared(
     assert!(error.contains("undeclared-need"), "{error}");
     assert!(error.contains("it asks for `customer.email`; declared is lines.tags"), "{error}");
     // Whoever uses it unchecked has a condition that failed, and nothing has crossed.
-    for (binding, code) in [(greedy, "undeclared-need"), (by_binding("tag", None), "bad-settings")] {
+    let trap = by_binding("trap", None);
+    let error = check(&trap).unwrap_err().to_string();
+    assert!(error.contains("needs-of"), "{error}");
+    for (binding, code) in
+        [(greedy, "undeclared-need"), (by_binding("tag", None), "bad-settings"), (trap, "trap")]
+    {
         let quoted = quoted(&book, vec![binding]);
         assert_eq!(quoted.quote.applied, Minor::ZERO);
         assert_eq!(calls(&quoted)[0].2, "");
@@ -118,7 +148,7 @@ fn needs_are_asked_for_when_settings_are_saved_and_stay_below_what_was_declared(
 }
 
 fn refusal(host: &Host) -> String {
-    match host.load(GUEST, &component_bytes(&format!("tests/{GUEST}"))) {
+    match host.load(DRAFT, &component_bytes(&format!("tests/{DRAFT}"))) {
         Ok(_) => panic!("a component of a draft was loaded"),
         Err(error) => {
             assert_eq!(error.stage(), "contract", "{error}");
@@ -136,7 +166,7 @@ fn a_host_without_the_draft_says_what_a_component_was_built_for_and_what_it_spea
     let directory = tempfile::tempdir().unwrap();
     let config = HostConfig { cache: Some(directory.path().join("cache")), ..HostConfig::default() };
     let with = Host::new(HostConfig { drafts: true, ..config.clone() }).unwrap();
-    with.load(GUEST, &component_bytes(&format!("tests/{GUEST}"))).unwrap();
+    with.load(DRAFT, &component_bytes(&format!("tests/{DRAFT}"))).unwrap();
     let text = refusal(&Host::new(config).unwrap());
     assert!(text.contains(expected), "{text}");
 }

@@ -105,6 +105,17 @@ pub trait Condition {
         Ok(())
     }
 
+    /// The parts of the order that [`Self::evaluate`] reads with these settings: no more than the description names. All
+    /// of them unless a condition says otherwise, which pays where what it reads is for the merchant to choose: each text of
+    /// a large order costs time.
+    ///
+    /// # Errors
+    /// One [`Problem`] for each setting that makes no sense.
+    fn needs_of(settings: &Settings) -> Result<Vec<String>, Vec<Problem>> {
+        let _ = settings;
+        Ok(Self::describe().needs)
+    }
+
     /// One verdict for each card of the request, in its order. What is written to `trace` is kept only if somebody
     /// asked for an explanation, and must not change the answer; [`Evaluation::steps`] stays empty.
     ///
@@ -151,6 +162,15 @@ macro_rules! export_condition {
             }
 
             impl world::exports::giftcard::rules::condition::Guest for Exported {
+                fn needs_of(
+                    settings: ::std::vec::Vec<$crate::types::Named>,
+                ) -> ::core::result::Result<
+                    ::std::vec::Vec<::std::string::String>,
+                    ::std::vec::Vec<$crate::types::Problem>,
+                > {
+                    <$condition as $crate::Condition>::needs_of(&$crate::prelude::Settings::new(settings))
+                }
+
                 fn evaluate(
                     request: $crate::types::Request,
                     settings: ::std::vec::Vec<$crate::types::Named>,
@@ -167,6 +187,7 @@ macro_rules! export_condition {
             const _: () = {
                 let _ = <Exported as world::exports::giftcard::rules::plugin::Guest>::describe;
                 let _ = <Exported as world::exports::giftcard::rules::plugin::Guest>::check_settings;
+                let _ = <Exported as world::exports::giftcard::rules::condition::Guest>::needs_of;
                 let _ = <Exported as world::exports::giftcard::rules::condition::Guest>::evaluate;
             };
         };

@@ -179,17 +179,23 @@ pub fn settings<C: Condition>(given: &[(&str, Value)]) -> Settings {
     Settings::new(named.collect())
 }
 
-/// Evaluates as a host does: parts that the description does not ask for are left out, the answer is checked, and an
+/// Evaluates as a host does: parts that the settings do not ask for are left out, the answer is checked, and an
 /// explanation must not change it. With the steps of the explanation.
 ///
 /// # Errors
 /// The condition's own [`Failure`].
 ///
 /// # Panics
-/// If a host would refuse the answer, or a message names an argument that it does not have.
+/// If a host would refuse the answer or what is asked for, or a message names an argument that it does not have.
 pub fn evaluate<C: Condition>(request: &Request, settings: &Settings) -> Result<Evaluation, Failure> {
     let description = C::describe();
-    let request = leave_out(request.clone(), &description);
+    let needs = C::needs_of(settings).expect("settings that `needs_of` takes");
+    for need in &needs {
+        let fields = format!("{need}.");
+        let declared = |known: &String| known == need || known.starts_with(&fields);
+        assert!(description.needs.iter().any(declared), "`{need}` is asked for, and not described");
+    }
+    let request = leave_out(request.clone(), &needs);
     let plain = C::evaluate(&request, settings, &mut Trace::new(false));
     let mut trace = Trace::new(true);
     let mut explained = C::evaluate(&request, settings, &mut trace);
@@ -245,13 +251,12 @@ pub fn problems<C: Condition>(settings: &Settings) -> String {
     problems.into_iter().map(|problem| problem.setting).collect::<Vec<_>>().join(", ")
 }
 
-/// What the description does not ask for arrives as none.
-fn leave_out(mut request: Request, description: &Description) -> Request {
-    let asked = |need: &str| description.needs.iter().any(|asked| asked == need);
+/// What is not asked for arrives as none.
+fn leave_out(mut request: Request, needs: &[String]) -> Request {
+    let asked = |need: &str| needs.iter().any(|asked| asked == need);
     // One part of the lines or of the customer brings the rest of it that is not asked for by name.
     let asked_any = |part: &str| {
-        description
-            .needs
+        needs
             .iter()
             .any(|asked| asked.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
     };

@@ -9,18 +9,22 @@ use wit_component::ComponentEncoder;
 
 use crate::{cargo_path, metadata, root, run_command};
 
+const TARGET: &str = "wasm32-unknown-unknown";
+
 /// Every folder below `plugins` and `tests/guests` that has a manifest, as `target/components/NAME.wasm` and
 /// `target/components/tests/NAME.wasm`.
 pub(crate) fn build_all() -> Result<()> {
     let standard = packages(&root().join("plugins"))?;
     let guests = packages(&root().join("tests/guests"))?;
     let mut build = Command::new(cargo_path());
-    build.args(["build", "--profile", "component", "--target", "wasm32-unknown-unknown"]);
+    build.args(["build", "--profile", "component", "--target", TARGET]);
+    // Joins the flags of the project's own configuration.
+    build.arg("--config").arg(format!("target.{TARGET}.rustflags={:?}", without_folders()));
     for package in standard.iter().chain(&guests) {
         build.args(["--package", package]);
     }
     run_command(&mut build)?;
-    let modules = target_directory()?.join("wasm32-unknown-unknown/component");
+    let modules = target_directory()?.join(TARGET).join("component");
     let components = root().join("target/components");
     for package in &standard {
         componentize(&modules, package, &components)?;
@@ -29,6 +33,20 @@ pub(crate) fn build_all() -> Result<()> {
         componentize(&modules, package, &components.join("tests"))?;
     }
     Ok(())
+}
+
+/// Flags that leave the folders of whoever builds out of a component: what panics names a file from the project's root, or
+/// from its crate's folder. Of two that fit, the later counts.
+fn without_folders() -> Vec<String> {
+    let mut folders = Vec::new();
+    let home = || std::env::home_dir().map(|home| home.join(".cargo"));
+    if let Some(home) = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(home) {
+        let registries = home.join("registry/src").read_dir();
+        folders.push((home, "cargo"));
+        folders.extend(registries.into_iter().flatten().flatten().map(|registry| (registry.path(), "")));
+    }
+    folders.push((root(), ""));
+    folders.iter().map(|(folder, instead)| format!("--remap-path-prefix={}={instead}", folder.display())).collect()
 }
 
 fn packages(folder: &Path) -> Result<Vec<String>> {

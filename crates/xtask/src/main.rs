@@ -4,6 +4,7 @@
 mod checks;
 mod components;
 mod fuzz;
+mod peers;
 mod releases;
 mod setup;
 
@@ -84,6 +85,16 @@ enum Chore {
     /// Measure replays of recorded decisions beside what their calls alone cost, and 1,000 loaded plugins; release build.
     /// Takes `--decisions`, `--plugins` and `--rounds`.
     BenchPlugins {
+        /// Passed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Measure the same decision in other engines: extism, rhai, cel and zen-engine; release build in `target/peers`, which
+    /// takes many minutes the first time. Takes `--rounds`, `--calls` and `--loads`.
+    BenchPeers {
+        /// Leave zen-engine out, which takes the longest to build by far.
+        #[arg(long)]
+        without_zen: bool,
         /// Passed on to the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -182,6 +193,10 @@ fn run(chore: Chore) -> Result<()> {
             prepare()?;
             let bench = ["bench", "--package", "giftcard-tests", "--bench", "plugins", "--"];
             cargo(bench.into_iter().map(str::to_string).chain(arguments))
+        }
+        Chore::BenchPeers { without_zen, arguments } => {
+            prepare()?;
+            peers::bench(without_zen, &arguments)
         }
         Chore::Fuzz { target, seconds, seed, input } => {
             prepare()?;

@@ -1,12 +1,12 @@
 //! The `condition` interface: one question, without the parts of the order that the plugin did not ask for.
 
-use giftcard_engine::check::{ConditionLimit, ConditionVerdict, Evaluation};
+use giftcard_engine::check::{Broken, ConditionLimit, ConditionVerdict, Evaluation};
 use giftcard_engine::moment::Moment;
 use giftcard_engine::money::Minor;
 use giftcard_engine::order::{Address, Customer, Discount, Line, Order, Part, Totals};
 use giftcard_engine::quote::{ConditionCall, QuoteRequest};
 use giftcard_engine::value::{Named, Value};
-use wasmtime::component::{ComponentExportIndex, InstancePre};
+use wasmtime::component::{ComponentExportIndex, InstancePre, Lift};
 
 use super::bindings::exports::giftcard::rules::condition as wit;
 use super::bindings::giftcard::rules::types;
@@ -17,10 +17,17 @@ use super::{
 use crate::error::CallFailure;
 use crate::sandbox::{CallState, Sandbox};
 
-/// The `condition` interface of a linked component, whichever version names it: a later one may have left it as it is.
+/// The `condition` interface of a linked component, whichever version names it: a later one may change what is answered
+/// and leave the questions as they are.
 pub(crate) struct ConditionPre {
     instance: InstancePre<CallState>,
     evaluate: ComponentExportIndex,
+}
+
+/// What a version of the contract answers, in the engine's words.
+pub(crate) trait Answer: Lift + Send + Sync + 'static {
+    /// INVARIANT: every number is checked.
+    fn raise(self) -> Result<Evaluation, Broken>;
 }
 
 impl ConditionPre {
@@ -102,7 +109,7 @@ impl Needs {
 }
 
 /// Asks a condition.
-pub(crate) fn evaluate(
+pub(crate) fn evaluate<A: Answer>(
     sandbox: &Sandbox,
     component: &ConditionPre,
     needs: &Needs,
@@ -151,15 +158,25 @@ pub(crate) fn evaluate(
     let settings = settings_to_wit(settings, &pool);
     let (answer, spent) = sandbox.call(&component.instance, |store, instance| {
         type Asked<'a> = (wit::Request<'a>, &'a [types::NamedParam<'a>], bool);
-        type Answer = (Result<wit::Evaluation, types::Failure>,);
-        let function = instance.get_typed_func::<Asked<'_>, Answer>(&mut *store, component.evaluate)?;
+        type Answered<A> = (Result<A, types::Failure>,);
+        let function = instance.get_typed_func::<Asked<'_>, Answered<A>>(&mut *store, component.evaluate)?;
         Ok(function.call(store, (request, &settings, call.explain))?.0)
     })?;
-    answered(raise(answer), spent)
+    let raised = match answer {
+        Ok(answer) => answer.raise().map_err(CallFailure::from),
+        Err(failure) => Err(failure_from_wit(&failure)),
+    };
+    answered(raised, spent)
 }
 
-fn raise(answer: Result<wit::Evaluation, types::Failure>) -> Result<Evaluation, CallFailure> {
-    let evaluation = answer.map_err(|failure| failure_from_wit(&failure))?;
+impl Answer for wit::Evaluation {
+    fn raise(self) -> Result<Evaluation, Broken> {
+        let steps = self.steps.into_iter().map(step_from_wit).collect();
+        Ok(Evaluation { verdicts: verdicts_from_wit(self.verdicts)?, limits: limits_from_wit(self.limits)?, steps })
+    }
+}
+
+pub(crate) fn verdicts_from_wit(verdicts: Vec<wit::Verdict>) -> Result<Vec<ConditionVerdict>, Broken> {
     let verdict = |verdict: wit::Verdict| {
         Ok(match verdict {
             wit::Verdict::Accept => ConditionVerdict::Accept,
@@ -167,14 +184,14 @@ fn raise(answer: Result<wit::Evaluation, types::Failure>) -> Result<Evaluation, 
             wit::Verdict::Reject(reject) => ConditionVerdict::Reject(reject_from_wit(reject)?),
         })
     };
+    verdicts.into_iter().map(verdict).collect()
+}
+
+pub(crate) fn limits_from_wit(limits: Vec<wit::SharedLimit>) -> Result<Vec<ConditionLimit>, Broken> {
     let limit = |limit: wit::SharedLimit| {
         Ok(ConditionLimit { limit: minor("limit", limit.limit)?, cards: limit.cards, code: limit.code })
     };
-    Ok(Evaluation {
-        verdicts: evaluation.verdicts.into_iter().map(verdict).collect::<Result<_, CallFailure>>()?,
-        limits: evaluation.limits.into_iter().map(limit).collect::<Result<_, CallFailure>>()?,
-        steps: evaluation.steps.into_iter().map(step_from_wit).collect(),
-    })
+    limits.into_iter().map(limit).collect()
 }
 
 /// The order without what is put in beside it: lines, discounts, customer and attributes.

@@ -13,24 +13,55 @@ use giftcard_plugin::prelude::*;
 
 use crate::money::Written;
 
-/// The parts of an order that an expression may name.
-pub(crate) const NEEDS: [&str; 15] = [
-    "lines.sku",
-    "lines.name",
-    "lines.product-type",
-    "lines.categories",
-    "lines.tags",
-    "lines.attributes",
-    "customer.roles",
-    "customer.segments",
-    "customer.email",
-    "customer.history",
-    "customer.attributes",
-    "discounts",
-    "addresses",
-    "order.attributes",
-    "cards.attributes",
+/// The parts of an order that an expression may name: under which root and by which field, and what it is called in `needs`.
+const PARTS: [(&str, &str, &str); 17] = [
+    ("order", "sku", "lines.sku"),
+    ("order", "name", "lines.name"),
+    ("order", "product_type", "lines.product-type"),
+    ("order", "categories", "lines.categories"),
+    ("order", "tags", "lines.tags"),
+    ("order", "attributes", "lines.attributes"),
+    ("order", "discounts", "discounts"),
+    ("order", "billing", "addresses"),
+    ("order", "ship_to", "addresses"),
+    ("order", "attributes", "order.attributes"),
+    ("customer", "roles", "customer.roles"),
+    ("customer", "segments", "customer.segments"),
+    ("customer", "email", "customer.email"),
+    ("customer", "orders", "customer.history"),
+    ("customer", "spent", "customer.history"),
+    ("customer", "attributes", "customer.attributes"),
+    ("card", "attributes", "cards.attributes"),
 ];
+
+/// All that any expression can ask for.
+pub(crate) fn most_needs() -> Vec<&'static str> {
+    let mut needs: Vec<&str> = PARTS.iter().map(|(_, _, need)| *need).collect();
+    needs.dedup();
+    needs
+}
+
+/// What an expression reads, by the names in it: perhaps more, never less.
+pub(crate) fn needs(expression: &Expression) -> Vec<String> {
+    let references = expression.references();
+    let mut fields = BTreeSet::new();
+    selected(expression, &mut fields);
+    let mut needs = Vec::new();
+    let has_lines = references.has_variable("order") && fields.contains("lines");
+    if has_lines {
+        needs.push("lines");
+    }
+    if references.has_variable("customer") {
+        needs.push("customer");
+    }
+    for (root, field, need) in PARTS {
+        let is_read = references.has_variable(root) && fields.contains(field);
+        if is_read && (has_lines || !need.starts_with("lines.")) && !needs.contains(&need) {
+            needs.push(need);
+        }
+    }
+    needs.into_iter().map(str::to_string).collect()
+}
 
 /// CEL's own functions that an expression may call, but for those that the parser unfolds.
 pub(crate) const FUNCTIONS: [&str; 4] = ["size", "contains", "startsWith", "endsWith"];
@@ -293,4 +324,32 @@ fn now(now: &Moment) -> Fields {
         .text("date", &now.date.to_string())
         .text("time", &show_time(now.minute_of_day).to_string())
         .number("weekday", i64::from(now.weekday))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_what_is_asked_for() {
+        let needs = |source: &str| needs(&crate::parse(source).unwrap()).join(" ");
+        for (source, expected) in [
+            ("order.total >= money(\"50\") && now.weekday == 1", ""),
+            ("order.lines.exists(l, l.total > money(\"5\"))", "lines"),
+            ("order.lines.exists(l, \"books\" in l.categories)", "lines lines.categories"),
+            ("order.lines.filter(x, x.sku == \"a\").size() > 1", "lines lines.sku"),
+            ("has(order.ship_to) && order.ship_to.country == \"US\"", "addresses"),
+            ("order.discounts.size() == 0 || order.attributes.gift", "discounts order.attributes"),
+            ("!customer.registered", "customer"),
+            ("customer.orders > 2 && \"vip\" in customer.segments", "customer customer.segments customer.history"),
+            ("card.age_days > 3", ""),
+            ("card.attributes.colour == \"red\"", "cards.attributes"),
+            ("[order].exists(o, o.lines.exists(l, l.tags.exists(t, t == l.name)))", "lines lines.name lines.tags"),
+        ] {
+            assert_eq!(needs(source), expected, "{source}");
+            let most = most_needs();
+            let declared = |need: &str| most.iter().any(|known| *known == need || known.starts_with(&format!("{need}.")));
+            assert!(needs(source).split_whitespace().all(declared), "{source}");
+        }
+    }
 }

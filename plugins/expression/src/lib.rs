@@ -44,12 +44,17 @@ impl Condition for ExpressionCondition {
             text("message", "Message", "What a shopper is told whose card is refused.").default_text(MESSAGE),
         )
         .reject("expression-false", "the expression of this condition is not true for the order")
-        .needs(&facts::NEEDS)
+        .needs(&facts::most_needs())
     }
 
     fn check_settings(settings: &Settings) -> Result<(), Vec<Problem>> {
         let source = settings.text("when")?;
         parse(source).and_then(|expression| check::check(source, &expression)).map_err(|why| vec![problem("when", why)])
+    }
+
+    fn needs_of(settings: &Settings) -> Result<Vec<String>, Vec<Problem>> {
+        let expression = parse(settings.text("when")?).map_err(|why| vec![problem("when", why)])?;
+        Ok(facts::needs(&expression))
     }
 
     fn evaluate(request: &Request, settings: &Settings, trace: &mut Trace) -> Result<Evaluation, Failure> {

@@ -4,17 +4,17 @@
 
 mod report;
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::channel;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant as Clock;
 
 use giftcard_engine::moment::InstantMs;
 use giftcard_host::Component;
 use giftcard_ledger::Refused;
-use giftcard_ledger::store::{DecisionFilter, DecisionRow, StoreError};
+use giftcard_ledger::store::{DecisionFilter, DecisionRow, Store, StoreError};
 use sha2::{Digest, Sha256};
 
 use self::report::Tally;
@@ -29,14 +29,8 @@ use crate::input::{DayOrInstant, InputErrorKind, Zone, read_document};
 
 pub use self::report::{ReplayChange, ReplayProgramme, ReplayReport, ReplayState, picture};
 
-/// Decisions that are read at a time, and between two states that can be resumed.
-const PAGE: usize = 2048;
-
-/// Decisions that a thread takes at a time.
-const CHUNK: usize = 32;
-
-/// Pages that are read ahead.
-const AHEAD: usize = 2;
+/// Decisions that a thread reads at a time, and between two states that can be resumed.
+const PAGE: usize = 512;
 
 /// Which decisions are run again, and with what in place of what decided them.
 #[derive(Clone, Default)]
@@ -53,9 +47,9 @@ pub struct ReplayOptions {
     pub components: Vec<Component>,
     /// Settings in place of others.
     pub settings: Vec<ReplaySettings>,
-    /// Decisions between two states that can be gone on with; 2,048 if absent.
+    /// Decisions between two states that can be gone on with; 512 if absent.
     pub page: Option<NonZero<usize>>,
-    /// How many threads decide; one for each core if absent.
+    /// How many threads read and decide; one for each core if absent.
     pub threads: Option<NonZero<usize>>,
 }
 
@@ -150,36 +144,34 @@ impl Desk {
         let threads = options.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
         let filter = self.replay_filter(options)?;
         (state.last, state.is_over) = (i64::try_from(last_sequence(self.store())?).unwrap_or(i64::MAX), false);
-        let after = state.after;
         let at_once = options.page.map_or(PAGE, NonZero::get);
-        let (sender, pages) = sync_channel::<Result<Vec<DecisionRow>, StoreError>>(AHEAD);
+        let pages = Pages { store: self.store(), filter, at_once, next: Mutex::new(Some((0, state.after))) };
+        let begun = Clock::now();
+        let busy_before = state.busy_ms;
         thread::scope(|scope| {
-            let store = self.store();
-            scope.spawn(move || {
-                let mut after = after;
-                loop {
-                    let page = store.decisions(&filter, after, at_once);
-                    let last = page.as_ref().ok().and_then(|page| Some(page.last()?.sequence));
-                    // Nobody receives any more once the replay was stopped.
-                    if sender.send(page).is_err() {
-                        return;
+            let (sender, decided) = channel();
+            for _ in 0..threads {
+                let (sender, pages, stages) = (sender.clone(), &pages, &stages);
+                // Nobody receives any more once the replay was stopped.
+                scope.spawn(move || {
+                    while decide_page(options, stages, pages).is_some_and(|page| sender.send(page).is_ok()) {}
+                });
+            }
+            drop(sender);
+            let mut ahead = BTreeMap::new();
+            let mut next = 0;
+            for page in decided {
+                let page: Decided = page?;
+                ahead.insert(page.number, page);
+                while let Some(page) = ahead.remove(&next) {
+                    next += 1;
+                    state.tally.add(page.tally);
+                    state.after = page.sequence;
+                    let taken = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    state.busy_ms = busy_before.saturating_add(taken);
+                    if !progress(&state) {
+                        return Ok(state);
                     }
-                    match last {
-                        Some(last) => after = last,
-                        None => return,
-                    }
-                }
-            });
-            for page in pages {
-                let page = page?;
-                let Some(last) = page.last().map(|row| row.sequence) else { break };
-                let begun = Clock::now();
-                let tally = self.decide_page(options, &stages, &page, threads)?;
-                state.tally.add(tally);
-                state.after = last;
-                state.busy_ms += u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-                if !progress(&state) {
-                    return Ok(state);
                 }
             }
             state.is_over = true;
@@ -205,39 +197,49 @@ impl Desk {
         }
         Ok(DecisionFilter { site: options.site.clone(), from, to })
     }
+}
 
-    fn decide_page(
-        &self,
-        options: &ReplayOptions,
-        stages: &Stages,
-        page: &[DecisionRow],
-        threads: usize,
-    ) -> Result<Tally, DeskError> {
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let mut tally = Tally::default();
-            loop {
-                let from = next.fetch_add(CHUNK, Ordering::Relaxed);
-                let Some(rows) = page.get(from..page.len().min(from + CHUNK)).filter(|rows| !rows.is_empty()) else {
-                    return Ok(tally);
-                };
-                for row in rows.iter().filter(|row| options.chooses(row)) {
-                    decide(options, stages, row, &mut tally)?;
-                }
-            }
-        };
-        if threads == 1 {
-            return work();
-        }
-        thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            let mut tally = Tally::default();
-            for thread in threads {
-                tally.add(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?);
-            }
-            Ok(tally)
-        })
+/// Pages of what was recorded, for whoever is done with another.
+struct Pages<'a> {
+    store: &'a dyn Store,
+    filter: DecisionFilter,
+    at_once: usize,
+    /// The number of the next page, and the last decision before it. None once there are no more, or none could be read.
+    next: Mutex<Option<(usize, i64)>>,
+}
+
+impl Pages<'_> {
+    /// The next one, with its number.
+    fn take(&self) -> Result<Option<(usize, Vec<DecisionRow>)>, StoreError> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((number, after)) = next.take() else { return Ok(None) };
+        let page = self.store.decisions(&self.filter, after, self.at_once)?;
+        let Some(last) = page.last() else { return Ok(None) };
+        *next = Some((number + 1, last.sequence));
+        Ok(Some((number, page)))
     }
+}
+
+/// A page that was decided again.
+struct Decided {
+    number: usize,
+    /// Of its last decision.
+    sequence: i64,
+    tally: Tally,
+}
+
+/// Decides the next page; nothing where there is none.
+fn decide_page(options: &ReplayOptions, stages: &Stages, pages: &Pages<'_>) -> Option<Result<Decided, DeskError>> {
+    let decided = || {
+        let Some((number, page)) = pages.take()? else { return Ok(None) };
+        let Some(sequence) = page.last().map(|row| row.sequence) else { return Ok(None) };
+        let mut tally = Tally::default();
+        for row in page.iter().filter(|row| options.chooses(row)) {
+            decide(options, stages, row, &mut tally)?;
+        }
+        Ok(Some(Decided { number, sequence, tally }))
+    };
+    decided().transpose()
 }
 
 /// Whether a card of a programme is among those that were decided about.

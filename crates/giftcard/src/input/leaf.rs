@@ -188,13 +188,18 @@ impl SignedAmount {
 
 /// Reads an amount; less than nothing, even "-0.00", only where `negative` says so.
 pub(super) fn minor(text: &str, currency: Currency, negative: bool) -> Result<Minor, InputError> {
+    let read = currency.parse(text);
+    if let Ok(amount) = read
+        && (negative || !text.starts_with('-'))
+    {
+        return Ok(amount);
+    }
     let shown = excerpt(text);
     let example = Minor::new(3500).unwrap_or_default().to_decimal(currency.exponent());
-    let problem = match currency.parse(text) {
+    let problem = match read {
         Ok(_) | Err(MoneyError::TooManyDecimals | MoneyError::OutOfRange) if !negative && text.starts_with('-') => {
             format!("`{shown}` is negative; it must be at least 0")
         }
-        Ok(amount) => return Ok(amount),
         Err(MoneyError::TooManyDecimals) => match currency.exponent() {
             0 => format!("`{shown}` has decimals, but {currency} has none; write amounts like `{example}`"),
             most => {
@@ -204,7 +209,7 @@ pub(super) fn minor(text: &str, currency: Currency, negative: bool) -> Result<Mi
         Err(MoneyError::OutOfRange) => {
             format!("`{shown}` is too much; the greatest amount is {}", currency.format(Minor::MAX))
         }
-        Err(_) => format!(
+        _ => format!(
             "`{shown}` is not an amount; write digits and at most one decimal point, without separators or a currency, \
              such as `{example}`"
         ),

@@ -30,6 +30,7 @@ import log from "giftcard:rules/log@0.1.0";
  * @property {SettingInput[]} [settings] what a merchant can set
  * @property {Record<string, string>} [rejectCodes] every code that a refusal may carry, and what it means
  * @property {string[]} [needs] the parts of the order to be sent, such as "lines.sku"; the contract lists them
+ * @property {(settings: S) => string[]} [needsOf] which of them, with these settings; all of them if left out
  * @property {boolean} [sharesLimits] whether it may answer with limits that several cards share
  * @property {(settings: S) => Problem[]} [checkSettings] what is wrong with settings together
  * @property {(request: Request, settings: S, trace: Trace) => Verdict[] | { verdicts: Verdict[], limits: SharedLimit[] }} evaluate
@@ -86,6 +87,18 @@ export function rule(rule) {
             },
         },
         condition: {
+            needsOf(settings) {
+                const { needsOf } = rule;
+                if (needsOf === undefined) return description.needs;
+                /** @type {string[]} */
+                let needs = [];
+                const problems = checked(() => {
+                    needs = needsOf(plain(settings));
+                    return [];
+                });
+                if (problems.length > 0) throw problems;
+                return needs;
+            },
             evaluate(request, settings, explain) {
                 /** @type {Step[]} */
                 const steps = [];

@@ -99,9 +99,11 @@ def export(
     needs: Sequence[str] = (),
     shares_limits: bool = False,
     check_settings: Optional[Callable[[dict[str, Plain]], Sequence[Problem]]] = None,
+    needs_of: Optional[Callable[[dict[str, Plain]], Sequence[str]]] = None,
 ) -> tuple[type[exports.Plugin], type[exports.Condition]]:
     """What the host asks: `Plugin, Condition = export(...)`. `evaluate(request, settings, trace)` answers with one verdict for
-    each card, or with those and the limits that several cards share. `needs` names the parts of the order to be sent."""
+    each card, or with those and the limits that several cards share. `needs` names the parts of the order to be sent, and
+    `needs_of` which of them with what settings: all of them if left out."""
     codes = [RejectCode(code, message) for code, message in (reject_codes or {}).items()]
     description = Description(
         id, version, title, summary, list(settings), codes, list(needs), shares_limits
@@ -122,6 +124,14 @@ def export(
                 raise Err(list(problems))
 
     class Condition(exports.Condition):
+        def needs_of(self, settings: list[Named]) -> list[str]:
+            if needs_of is None:
+                return description.needs
+            try:
+                return list(needs_of(_plain(settings)))
+            except Exception as error:
+                raise Err([Problem("", _place(error))]) from None
+
         def evaluate(self, request: Request, settings: list[Named], explain: bool) -> Evaluation:
             steps: list[Step] = []
 

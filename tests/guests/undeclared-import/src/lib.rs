@@ -48,6 +48,10 @@ impl Plugin for Clocked {
 }
 
 impl Condition for Clocked {
+    fn needs_of(_: Vec<Named>) -> Result<Vec<String>, Vec<Problem>> {
+        Ok(Vec::new())
+    }
+
     fn evaluate(request: Request, _: Vec<Named>, _: bool) -> Result<Evaluation, Failure> {
         let odd = clock::now() % 2 == 1;
         let verdict = |_| if odd { Verdict::Accept } else { Verdict::AcceptUpTo(0) };

@@ -136,7 +136,7 @@ pub struct ReplayReport {
     pub programmes: Vec<ReplayProgramme>,
     /// The first cards for which something else came out, at most 100.
     pub changes: Vec<ReplayChange>,
-    /// Milliseconds that it took, by the clock, without reading.
+    /// Milliseconds that it took, by the clock.
     pub milliseconds: u64,
     /// Milliseconds that the rules and conditions took of these, on all threads together.
     pub deciding_milliseconds: u64,
