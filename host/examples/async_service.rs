@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             tokio::task::spawn_blocking(move || {
                 let request = QuoteRequest {
                     order: Order::of_total("main", usd, Minor::new(dollars * 1_000)?),
-                    site: Site::new("main", usd),
+                    site: Site::new("main", usd).into(),
                     programmes: Vec::new(),
                     cards: vec![CardSnapshot::new("A", "main", usd, Minor::new(4_000)?)],
                     now: Moment::new(1_795_000_000_000, 0).ok_or("no such instant")?,

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let usd = Currency::iso("USD").ok_or("no such currency")?;
     let request = QuoteRequest {
         order: Order::of_total("main", usd, usd.parse("35.00")?),
-        site: Site::new("main", usd),
+        site: Site::new("main", usd).into(),
         programmes: Vec::new(),
         cards: vec![
             CardSnapshot::new("A", "main", usd, usd.parse("15.00")?),

@@ -160,6 +160,19 @@ impl<P> Loaded<P> {
         &self.sandbox
     }
 
+    fn on(&self, host: &Host) -> Result<Component, LoadError> {
+        let who = self.facts.who();
+        let failed = |error: wasmtime::Error| CompileError { who: who.boxed(), cause: clip(&format!("{error:#}")) };
+        let code = self.plugin.instance.component().serialize().map_err(failed)?;
+        let code = deserialize(host.sandbox().engine(), &code).map_err(failed)?;
+        let plugin = host.link(&who, &code, self.version).and_then(|linked| {
+            let linked = self.version.plugin(linked);
+            linked.map_err(|error| LinkError { who: who.boxed(), cause: clip(&format!("{error:#}")) }.into())
+        })?;
+        let sandbox = host.sandbox().with_limits(self.sandbox.limits().clone());
+        host.place(sandbox, Arc::clone(&self.facts), self.version, plugin)
+    }
+
     /// What crosses where nobody chose settings: rules are not bound to anything yet, so theirs are their defaults.
     pub(crate) fn defaults(&self) -> Vec<(&str, &Value)> {
         with_defaults(&self.facts.settings, &[])
@@ -183,6 +196,17 @@ impl Condition {
     pub fn facts(&self) -> &Facts {
         &self.0.facts
     }
+
+    /// The same on another host: its compiled code is copied, and it is not tried out again.
+    ///
+    /// # Errors
+    /// [`LoadError::Compile`]: the other host compiles otherwise, such as one that reads source lines.
+    pub fn on(&self, host: &Host) -> Result<Self, LoadError> {
+        match self.0.on(host)? {
+            Component::Condition(condition) => Ok(condition),
+            Component::Rules(rules) => Err(other_world(rules.facts(), World::ConditionPlugin)),
+        }
+    }
 }
 
 impl Rules {
@@ -190,6 +214,17 @@ impl Rules {
     #[must_use]
     pub fn facts(&self) -> &Facts {
         &self.0.facts
+    }
+
+    /// The same on another host; see [`Condition::on`].
+    ///
+    /// # Errors
+    /// As [`Condition::on`].
+    pub fn on(&self, host: &Host) -> Result<Self, LoadError> {
+        match self.0.on(host)? {
+            Component::Rules(rules) => Ok(rules),
+            Component::Condition(condition) => Err(other_world(condition.facts(), World::GiftCard)),
+        }
     }
 }
 
@@ -203,6 +238,18 @@ impl Host {
         let purpose = if config.source_lines { Purpose::Author } else { Purpose::Decide };
         let sandbox = Sandbox::new(config.limits, config.calls_max.max(1), config.pooling, purpose)?;
         Ok(Self { inner: Arc::new(Inner { sandbox, cache, drafts: config.drafts }) })
+    }
+
+    /// A host with the same settings and an engine of its own, and without the cache: for a thread that shares nothing with
+    /// others. Threads of one host take turns at its sandboxes, whose memory then moves from core to core. Components are
+    /// brought over with [`Condition::on`] and [`Rulebook::on`](crate::Rulebook::on). At most `calls_max` calls run at once; more
+    /// than are made at once let every component keep the memory that is made ready for it.
+    ///
+    /// # Errors
+    /// [`HostError`] where the engine cannot be made.
+    pub fn beside(&self, calls_max: u32) -> Result<Self, HostError> {
+        let sandbox = self.sandbox().beside(calls_max.max(1))?;
+        Ok(Self { inner: Arc::new(Inner { sandbox, cache: None, drafts: self.inner.drafts }) })
     }
 
     /// Names wasmtime's version and settings and what an instruction costs: with the component's digest, its settings
@@ -302,12 +349,23 @@ impl Host {
         let linked = self.link(&who, &code, version)?;
         let seen = Seen { version, world, digest, size: bytes.len(), granted: wanted, imports };
         let (facts, plugin) = try_out(&sandbox, who, &linked, seen)?;
-        let (host, who) = (self.clone(), facts.who().to_string());
+        self.place(sandbox, facts, version, plugin)
+    }
+
+    /// What was tried out, ready to be asked.
+    fn place(
+        &self,
+        sandbox: Sandbox,
+        facts: Arc<Facts>,
+        version: Version,
+        plugin: PluginPre,
+    ) -> Result<Component, LoadError> {
+        let (host, who, linked) = (self.clone(), facts.who().to_string(), plugin.instance.clone());
         let failed = |facts: &Facts, error: wasmtime::Error| {
             LoadError::from(LinkError { who: Box::new(facts.who()), cause: clip(&format!("{error:#}")) })
         };
         let needs = NeedsOf::new(&linked, version.number(), &facts.needs).map_err(|error| failed(&facts, error))?;
-        Ok(match world {
+        Ok(match facts.world {
             World::ConditionPlugin => {
                 let pre = version.condition(linked).map_err(|error| failed(&facts, error))?;
                 let loaded = Loaded { host, sandbox, facts, who, version, needs, pre, plugin };
@@ -478,7 +536,8 @@ fn other_world(facts: &Facts, wanted: World) -> LoadError {
 
 #[allow(unsafe_code, reason = "compiled code of our own")]
 fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime::Result<Code> {
-    // SAFETY: the bytes come from the host-private cache alone. See the invariant in `cache`: written by a host of this
-    // user, checked against their own checksum, keyed by the engine's compatibility hash.
+    // SAFETY: the bytes come from a component that this process has compiled, or from the host-private cache. See the
+    // invariant in `cache`: written by a host of this user, checked against their own checksum, keyed by the engine's
+    // compatibility hash.
     unsafe { Code::deserialize(engine, code) }
 }

@@ -13,7 +13,7 @@
 //! let usd = Currency::iso("USD").expect("listed in ISO 4217");
 //! let request = QuoteRequest {
 //!     order: Order::of_total("main", usd, usd.parse("35.00")?),
-//!     site: Site::new("main", usd),
+//!     site: Site::new("main", usd).into(),
 //!     programmes: vec![],
 //!     cards: vec![CardSnapshot::new("A", "main", usd, usd.parse("15.00")?)],
 //!     now: Moment::new(1_795_000_000_000, 0).expect("within the years that can be represented"),

@@ -14,7 +14,7 @@ use giftcard_engine::value::{Named, Step};
 use thiserror::Error;
 
 use crate::component::{Condition, Facts, Host, Rules};
-use crate::error::{CallError, CallFailure};
+use crate::error::{CallError, CallFailure, LoadError};
 use crate::sandbox::{Failed, Spent};
 use crate::settings::{SettingsError, check_each, with_defaults};
 use crate::v0_1;
@@ -123,6 +123,28 @@ impl Rulebook {
     /// condition that failed.
     pub fn add_off(&mut self, name: String, condition: Condition) {
         self.name(name.clone(), condition, Some(name));
+    }
+
+    /// The same on another host; see [`Host::beside`].
+    ///
+    /// # Errors
+    /// As [`Condition::on`].
+    pub fn on(&self, host: &Host) -> Result<Self, LoadError> {
+        let mut book = Self::new(self.rules.on(host)?);
+        let mut moved: BTreeMap<&str, Condition> = BTreeMap::new();
+        for (name, known) in &*self.conditions {
+            let digest = known.condition.facts().digest.as_str();
+            let condition = match moved.get(digest) {
+                Some(condition) => condition.clone(),
+                None => {
+                    let condition = known.condition.on(host)?;
+                    moved.insert(digest, condition.clone());
+                    condition
+                }
+            };
+            book.name(name.clone(), condition, known.off.clone());
+        }
+        Ok(book)
     }
 
     fn name(&mut self, name: String, condition: Condition, off: Option<String>) {

@@ -97,6 +97,12 @@ impl Sandbox {
         Ok(Self { shared: Arc::new(shared), limits })
     }
 
+    /// Another engine of the same kind.
+    pub(crate) fn beside(&self, calls_max: u32) -> Result<Self, HostError> {
+        let pooling = self.shared.allocation == Allocation::Pooling;
+        Self::new(self.limits.clone(), calls_max, pooling, self.shared.purpose)
+    }
+
     /// The same engine with other limits. INVARIANT: none is above its ceiling, which is what the pool is made for.
     pub(crate) fn with_limits(&self, limits: Limits) -> Self {
         Self { shared: Arc::clone(&self.shared), limits }
@@ -526,43 +532,57 @@ impl Log {
 
 /// Bounds how many calls run at once: a pool answers exhaustion with an error, waiting is up to us.
 struct Permits {
-    free: Mutex<u32>,
+    counts: Mutex<Counts>,
     given_back: Condvar,
+}
+
+struct Counts {
+    free: u32,
+    /// Waking nobody is a system call too.
+    waiting: u32,
 }
 
 struct Permit<'a>(&'a Permits);
 
 impl Permits {
     fn new(count: u32) -> Self {
-        Self { free: Mutex::new(count), given_back: Condvar::new() }
+        Self { counts: Mutex::new(Counts { free: count, waiting: 0 }), given_back: Condvar::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, u32> {
+    fn lock(&self) -> MutexGuard<'_, Counts> {
         // A number is never half changed, even if a holder panicked.
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&self, limits: &Limits) -> Result<Permit<'_>, CallFailure> {
-        let mut free = self.lock();
-        if *free == 0 {
+        let mut counts = self.lock();
+        if counts.free == 0 {
             let start = Instant::now();
-            while *free == 0 {
+            counts.waiting += 1;
+            while counts.free == 0 {
                 let left = limits.wait_max.saturating_sub(start.elapsed());
                 if left.is_zero() {
+                    counts.waiting -= 1;
                     return Err(CallFailure::Busy { why: "all sandboxes are in use".into() });
                 }
-                free = self.given_back.wait_timeout(free, left).unwrap_or_else(PoisonError::into_inner).0;
+                counts = self.given_back.wait_timeout(counts, left).unwrap_or_else(PoisonError::into_inner).0;
             }
+            counts.waiting -= 1;
         }
-        *free -= 1;
+        counts.free -= 1;
         Ok(Permit(self))
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        *self.0.lock() += 1;
-        self.0.given_back.notify_one();
+        let mut counts = self.0.lock();
+        counts.free += 1;
+        let somebody_waits = counts.waiting > 0;
+        drop(counts);
+        if somebody_waits {
+            self.0.given_back.notify_one();
+        }
     }
 }
 

@@ -336,8 +336,8 @@ fn quote_request(lines: usize, cards: usize, conditions: &[&str]) -> QuoteReques
     let card = |index: usize| CardSnapshot::new(&format!("card-{index}"), "main", usd, minor(700));
     QuoteRequest {
         order,
-        site: Site::new("main", usd),
-        programmes: vec![programme],
+        site: Site::new("main", usd).into(),
+        programmes: vec![programme.into()],
         cards: (0..cards).map(card).collect(),
         now: Moment::new(1_795_000_000_000, 0).unwrap(),
     }

@@ -99,8 +99,8 @@ pub fn request(total: i64, balances: &[i64], conditions: Vec<Binding>) -> QuoteR
     let cards = balances.iter().enumerate();
     QuoteRequest {
         order: Order::of_total("main", usd(), minor(total)),
-        site: Site::new("main", usd()),
-        programmes: vec![Programme { conditions, ..Programme::unrestricted("main", "manual") }],
+        site: Site::new("main", usd()).into(),
+        programmes: vec![Programme { conditions, ..Programme::unrestricted("main", "manual") }.into()],
         cards: cards.map(|(index, balance)| card(index, *balance)).collect(),
         now: Moment::new(1_795_000_000_000, 0).expect("an instant in range"),
     }

@@ -105,7 +105,13 @@ pub fn request(order: Order, cards: Vec<CardSnapshot>) -> QuoteRequest {
         cards_max: 20,
         rates: Vec::new(),
     };
-    QuoteRequest { order, site, programmes: Vec::new(), cards, now: Moment::new(NOW, 0).expect("an instant in range") }
+    QuoteRequest {
+        order,
+        site: site.into(),
+        programmes: Vec::new(),
+        cards,
+        now: Moment::new(NOW, 0).expect("an instant in range"),
+    }
 }
 
 /// One card of 50.00 of a programme that `change` restricts.
@@ -114,7 +120,7 @@ pub fn restricted(order: Order, change: impl FnOnce(&mut Programme)) -> QuoteReq
     let mut programme = Programme::unrestricted("shop", "spring");
     change(&mut programme);
     let request = request(order, vec![card_of("a", "50.00", "spring")]);
-    QuoteRequest { programmes: vec![programme], ..request }
+    QuoteRequest { programmes: vec![programme.into()], ..request }
 }
 
 /// What each card is told, and what is due: "15.00, 25.00 left", "not-needed" or a code.

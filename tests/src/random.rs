@@ -394,7 +394,8 @@ pub fn quote_request(random: &mut Random) -> QuoteRequest {
         cards.push(card);
     }
     let now = Moment::new(NOW, random.one(&[0, 3600, -18_000, 19_800])).expect("INVARIANT: a year that chrono knows");
-    QuoteRequest { order, site, programmes, cards, now }
+    let programmes = programmes.into_iter().map(Into::into).collect();
+    QuoteRequest { order, site: site.into(), programmes, cards, now }
 }
 
 fn site(random: &mut Random, order: &order::Order) -> Site {

@@ -136,9 +136,7 @@ fn needs_are_asked_for_when_settings_are_saved_and_stay_below_what_was_declared(
     let trap = by_binding("trap", None);
     let error = check(&trap).unwrap_err().to_string();
     assert!(error.contains("needs-of"), "{error}");
-    for (binding, code) in
-        [(greedy, "undeclared-need"), (by_binding("tag", None), "bad-settings"), (trap, "trap")]
-    {
+    for (binding, code) in [(greedy, "undeclared-need"), (by_binding("tag", None), "bad-settings"), (trap, "trap")] {
         let quoted = quoted(&book, vec![binding]);
         assert_eq!(quoted.quote.applied, Minor::ZERO);
         assert_eq!(calls(&quoted)[0].2, "");

@@ -2,6 +2,8 @@
 //! stand in for components.
 #![allow(clippy::unwrap_used, clippy::type_complexity, reason = "tests, and their tables")]
 
+use std::sync::Arc;
+
 use giftcard_engine::card::{CardSnapshot, Status};
 use giftcard_engine::check::{ConditionLimit, ConditionVerdict, Evaluation};
 use giftcard_engine::programme::{Binding, OnFailure, Programme};
@@ -112,7 +114,7 @@ fn another_card_still_pays_when_a_condition_fails() {
 fn a_shared_limit_holds_across_cards_and_programmes() {
     let mut request = with_condition("half", OnFailure::RefuseCard);
     let mut autumn = request.programmes[0].clone();
-    autumn.code_name = "autumn".into();
+    Arc::make_mut(&mut autumn).code_name = "autumn".into();
     request.programmes.push(autumn);
     request.cards[0].balance = cents("10.00");
     request.cards.push(card_of("b", "50.00", "autumn"));
@@ -125,7 +127,7 @@ fn a_shared_limit_holds_across_cards_and_programmes() {
     assert_eq!(evaluator.asked.len(), 1, "programmes with the same condition and settings share one call");
     assert_eq!(evaluator.asked[0].cards, [0, 1, 2]);
     // With other settings it is another condition, with a limit of its own.
-    request.programmes[1].conditions[0].settings =
+    Arc::make_mut(&mut request.programmes[1]).conditions[0].settings =
         vec![giftcard_engine::value::Named { name: "strict".into(), value: Value::Flag(true) }];
     let expected = ["10.00, 0.00 left", "17.50, 32.50 left", "7.50, 42.50 left", "0.00 due"];
     check_with(&mut limit("17.50"), &request, &expected);
@@ -303,18 +305,18 @@ fn rules_that_spend_money_that_is_not_there_are_stopped() {
 #[test]
 fn rules_must_not_use_a_card_that_has_to_be_refused() {
     let rows: [(&str, fn(&mut QuoteRequest)); 8] = [
-        ("expired-card-used", |r| r.programmes[0].valid_to = Some(NOW)),
-        ("wrong-state-used", |r| r.programmes[0].valid_from = Some(NOW + 1)),
-        ("wrong-state-used", |r| r.programmes[0].enabled = false),
+        ("expired-card-used", |r| Arc::make_mut(&mut r.programmes[0]).valid_to = Some(NOW)),
+        ("wrong-state-used", |r| Arc::make_mut(&mut r.programmes[0]).valid_from = Some(NOW + 1)),
+        ("wrong-state-used", |r| Arc::make_mut(&mut r.programmes[0]).enabled = false),
         ("wrong-state-used", |r| r.cards[0].status = Status::Pending),
         ("expired-card-used", |r| r.cards[0].expires_at = Some(NOW)),
         ("no-rate-used", |r| r.cards[0].currency = currency("EUR")),
         ("rejected-card-used", |r| r.cards[0].site = "outlet".into()),
-        ("too-many-cards", |r| r.site.cards_max = 0),
+        ("too-many-cards", |r| Arc::make_mut(&mut r.site).cards_max = 0),
     ];
     for (rule, change) in rows {
         let mut request = request(of_goods("35.00"), vec![card("a", "15.00")]);
-        request.programmes = vec![Programme::unrestricted(&request.cards[0].site, &request.cards[0].programme)];
+        request.programmes = vec![Programme::unrestricted(&request.cards[0].site, &request.cards[0].programme).into()];
         change(&mut request);
         let greedy = |request: &redemption::Request, _: bool| {
             let amount = request.cards[0].available;

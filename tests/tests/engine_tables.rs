@@ -2,6 +2,8 @@
 //! component and no condition: the rules run natively.
 #![allow(clippy::unwrap_used, clippy::type_complexity, reason = "tests, and their tables")]
 
+use std::sync::Arc;
+
 use giftcard_engine::QuoteRequest;
 use giftcard_engine::card::{CardSnapshot, ShownState, Status};
 use giftcard_engine::code::normalise;
@@ -71,7 +73,7 @@ fn wrong_input_is_named_by_its_path() {
         ("order.totals.shipping", "is 1.00 USD, but the lines add up to 0.00 USD", |r| {
             r.order.totals.shipping = Some(minor(100));
         }),
-        ("order.site", "is `shop`, but the site is `outlet`", |r| r.site.id = "outlet".into()),
+        ("order.site", "is `shop`, but the site is `outlet`", |r| Arc::make_mut(&mut r.site).id = "outlet".into()),
         ("cards[0].balance", "is negative; it must be at least 0", |r| r.cards[0].balance = minor(-1)),
         ("cards[0].held", "is more than the balance", |r| r.cards[0].held = minor(5001)),
         ("cards[0].use_at_most", "must be more than 0", |r| r.cards[0].use_at_most = Some(Minor::ZERO)),
@@ -132,7 +134,7 @@ fn a_site_can_choose_another_order_of_use() {
         (OrderOfUse::OldestFirst, [1, 2, 3, 0, 4]),
     ] {
         let mut request = request(of_goods("12.00"), cards());
-        request.site.order_of_use = order_of_use;
+        Arc::make_mut(&mut request.site).order_of_use = order_of_use;
         let quote = NativeEvaluator::default().quote(&request).unwrap();
         assert_eq!(quote.order_of_use, expected, "{order_of_use:?}");
         let first = quote.shares.iter().find(|share| share.card == expected[0]).unwrap();
@@ -144,7 +146,7 @@ fn a_site_can_choose_another_order_of_use() {
 fn a_card_ends_with_its_programme_if_that_is_sooner() {
     let mut request = restricted(of_goods("10.00"), |p| p.valid_to = Some(NOW + DAY_MS));
     request.cards.insert(0, CardSnapshot { expires_at: Some(NOW + 2 * DAY_MS), ..card("b", "50.00") });
-    request.site.order_of_use = OrderOfUse::SoonestExpiry;
+    Arc::make_mut(&mut request.site).order_of_use = OrderOfUse::SoonestExpiry;
     check(&request, &["not-needed", "10.00, 40.00 left", "0.00 due"]);
 }
 
@@ -160,7 +162,7 @@ fn the_site_says_how_many_cards_one_order_takes() {
     let expired = CardSnapshot { expires_at: Some(NOW), ..card("x", "9.00") };
     let cards = || vec![card("a", "1.00"), expired.clone(), card("b", "1.00"), card("c", "1.00")];
     let mut request = request(of_goods("35.00"), cards());
-    request.site.cards_max = 2;
+    Arc::make_mut(&mut request.site).cards_max = 2;
     // A card that is refused for another reason does not count.
     let expected = ["1.00, 0.00 left", "card-expired", "1.00, 0.00 left", "too-many-cards", "33.00 due"];
     let quote = check_with(&mut NativeEvaluator::default(), &request, &expected);
@@ -271,8 +273,8 @@ fn a_minimum_is_in_the_sites_main_currency() {
     // 100.00 EUR at 1.25 USD each: an order of 125.00 USD meets it, one of 124.99 does not.
     let order = |total: &str, rates: Vec<Rate>| {
         let mut request = restricted(of_goods(total), |p| p.minimum = minimum("100.00", false, false));
-        request.site.currency = currency("EUR");
-        request.site.rates = rates;
+        Arc::make_mut(&mut request.site).currency = currency("EUR");
+        Arc::make_mut(&mut request.site).rates = rates;
         request
     };
     let rate = Rate { from: currency("EUR"), to: currency("USD"), coefficient: 125, scale: 2 };
@@ -353,7 +355,8 @@ fn a_converted_card_is_worth_less_and_takes_more_by_rounding() {
     let mut request =
         request(of_goods("50.00"), vec![CardSnapshot { currency: currency("EUR"), ..card("a", "100.00") }]);
     check(&request, &["currency-mismatch", "50.00 due"]);
-    request.site.rates = vec![Rate { from: currency("USD"), to: currency("EUR"), coefficient: 3, scale: 0 }];
+    Arc::make_mut(&mut request.site).rates =
+        vec![Rate { from: currency("USD"), to: currency("EUR"), coefficient: 3, scale: 0 }];
     let quote = check_with(&mut NativeEvaluator::default(), &request, &["33.33, 0.01 left", "16.67 due"]);
     let share = &quote.shares[0];
     assert_eq!((share.taken, share.left), (cents("99.99"), cents("0.01")));
@@ -372,7 +375,7 @@ fn decimals_of_both_currencies_count_in_a_conversion() {
         ..card(code, "0.00")
     };
     let mut request = request(of_goods("35.00"), vec![foreign("KWD", 10_000), foreign("JPY", 751)]);
-    request.site.rates = vec![at("KWD", "USD", 325, 2), at("USD", "JPY", 150, 0)];
+    Arc::make_mut(&mut request.site).rates = vec![at("KWD", "USD", 325, 2), at("USD", "JPY", 150, 0)];
     let quote = NativeEvaluator::default().quote(&request).unwrap();
     let paid: Vec<(i64, i64)> = quote.shares.iter().map(|share| (share.applied.get(), share.taken.get())).collect();
     // 2.50 USD are 375 yen.
@@ -383,7 +386,8 @@ fn decimals_of_both_currencies_count_in_a_conversion() {
 fn a_converted_card_of_less_than_a_cent_is_worth_nothing_here() {
     let yen = |balance: i64| CardSnapshot { currency: currency("JPY"), balance: minor(balance), ..card("a", "0.00") };
     let mut request = request(of_goods("35.00"), vec![yen(1)]);
-    request.site.rates = vec![Rate { from: currency("JPY"), to: currency("USD"), coefficient: 9, scale: 3 }];
+    Arc::make_mut(&mut request.site).rates =
+        vec![Rate { from: currency("JPY"), to: currency("USD"), coefficient: 9, scale: 3 }];
     check(&request, &["worth-nothing-here", "35.00 due"]);
     request.cards = vec![yen(2)];
     check(&request, &["0.01, 0.00 left", "34.99 due"]);
@@ -541,7 +545,7 @@ fn the_stored_state_of_a_card_comes_before_everything_else() {
         p.payable = Payable { shipping: false, fees: false, gift_cards: false };
     });
     request.order.lines.as_mut().unwrap()[0].part = Part::Shipping;
-    request.site.cards_max = 0;
+    Arc::make_mut(&mut request.site).cards_max = 0;
     let worst = &mut request.cards[0];
     (worst.status, worst.expires_at, worst.held, worst.currency) =
         (Status::Closed, Some(NOW), worst.balance, currency("EUR"));
@@ -549,16 +553,16 @@ fn the_stored_state_of_a_card_comes_before_everything_else() {
         (codes::CARD_CLOSED, |r| r.cards[0].status = Status::Disabled),
         (codes::CARD_DISABLED, |r| r.cards[0].status = Status::Pending),
         (codes::CARD_PENDING, |r| r.cards[0].status = Status::Active),
-        (codes::PROGRAMME_DISABLED, |r| r.programmes[0].enabled = true),
+        (codes::PROGRAMME_DISABLED, |r| Arc::make_mut(&mut r.programmes[0]).enabled = true),
         (codes::CARD_EXPIRED, |r| r.cards[0].expires_at = None),
-        (codes::PROGRAMME_ENDED, |r| r.programmes[0].valid_to = None),
-        (codes::NOT_YET_VALID, |r| r.programmes[0].valid_from = None),
+        (codes::PROGRAMME_ENDED, |r| Arc::make_mut(&mut r.programmes[0]).valid_to = None),
+        (codes::NOT_YET_VALID, |r| Arc::make_mut(&mut r.programmes[0]).valid_from = None),
         (codes::CARD_EMPTY, |r| r.cards[0].held = Minor::ZERO),
-        (codes::REGISTERED_ONLY, |r| r.programmes[0].audience = Audience::Everyone),
+        (codes::REGISTERED_ONLY, |r| Arc::make_mut(&mut r.programmes[0]).audience = Audience::Everyone),
         (codes::CURRENCY_MISMATCH, |r| r.cards[0].currency = currency("USD")),
-        (codes::MINIMUM_NOT_MET, |r| r.programmes[0].minimum = None),
-        (codes::NOTHING_PAYABLE, |r| r.programmes[0].payable.shipping = true),
-        (codes::TOO_MANY_CARDS, |r| r.site.cards_max = 1),
+        (codes::MINIMUM_NOT_MET, |r| Arc::make_mut(&mut r.programmes[0]).minimum = None),
+        (codes::NOTHING_PAYABLE, |r| Arc::make_mut(&mut r.programmes[0]).payable.shipping = true),
+        (codes::TOO_MANY_CARDS, |r| Arc::make_mut(&mut r.site).cards_max = 1),
     ];
     for (code, repair) in repairs {
         check(&request, &[code, "35.00 due"]);
@@ -574,9 +578,9 @@ fn another_sites_card_works_only_where_its_programme_is_accepted() {
     let mut request = restricted(of_goods("35.00"), |p| p.site = "outlet".into());
     request.cards[0].site = "outlet".into();
     check(&request, &["card-of-another-site", "35.00 due"]);
-    request.programmes[0].accepted_by = vec!["shop".into()];
+    Arc::make_mut(&mut request.programmes[0]).accepted_by = vec!["shop".into()];
     check(&request, &["35.00, 15.00 left", "0.00 due"]);
     // A programme of this site under the same name is another programme.
-    request.programmes = vec![Programme::unrestricted("shop", "spring")];
+    request.programmes = vec![Programme::unrestricted("shop", "spring").into()];
     check_input(&request, "cards[0].programme", "`spring` of site `outlet` is not among the programmes");
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use giftcard_engine::card::Status;
@@ -253,7 +254,7 @@ fn a_cap_for_the_order_holds_over_programmes_that_say_it_in_other_words() {
         let mut order = request(10_000, &[8_000, 8_000], vec![cap("spending-cap", &half, OnFailure::RefuseCard)]);
         order
             .programmes
-            .push(Programme { conditions: vec![other.clone()], ..Programme::unrestricted("main", "second") });
+            .push(Programme { conditions: vec![other.clone()], ..Programme::unrestricted("main", "second") }.into());
         order.cards[1].programme = "second".into();
         let quoted = book.quote(&order, false).unwrap();
         let applied: Vec<i64> = quoted.quote.shares.iter().map(|share| share.applied.get()).collect();
@@ -269,9 +270,9 @@ fn nobody_is_asked_about_a_card_that_has_to_be_refused() {
     book.add(condition(&host, "tests/hostile-condition"));
     let trap = binding("hostile-condition", "mode", "trap");
     let changes: [fn(&mut QuoteRequest); 6] = [
-        |order| order.programmes[0].enabled = false,
-        |order| order.programmes[0].valid_from = Some(order.now.at() + 1),
-        |order| order.programmes[0].valid_to = Some(order.now.at()),
+        |order| Arc::make_mut(&mut order.programmes[0]).enabled = false,
+        |order| Arc::make_mut(&mut order.programmes[0]).valid_from = Some(order.now.at() + 1),
+        |order| Arc::make_mut(&mut order.programmes[0]).valid_to = Some(order.now.at()),
         |order| order.cards[0].balance = Minor::ZERO,
         |order| order.cards[0].expires_at = Some(order.now.at()),
         |order| order.cards[0].status = Status::Disabled,

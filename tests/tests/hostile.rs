@@ -2,6 +2,7 @@
 //! nothing had happened.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use giftcard_engine::programme::{Binding, OnFailure};
@@ -257,12 +258,12 @@ fn a_quote_by_hostile_rules_fails_whole_and_says_why() {
         (119, true, "bad-index"),
         (117, false, "component-failed"),
     ] {
-        bad.site.cards_max = mode;
+        Arc::make_mut(&mut bad.site).cards_max = mode;
         let Err(QuoteError::Rules(error)) = book.quote(&bad, explain) else { panic!("{mode} passed") };
         assert_eq!(error.failure.code(), code);
     }
     // A merchant's own rules may refuse for a reason of their own.
-    bad.site.cards_max = 118;
+    Arc::make_mut(&mut bad.site).cards_max = 118;
     let quoted = book.quote(&bad, false).unwrap();
     let CardOutcome::Refused(refusal) = &quoted.quote.shares[0].outcome else { panic!("used") };
     assert_eq!(refusal.reject.code, "merchants-own-reason");
@@ -272,7 +273,7 @@ fn a_quote_by_hostile_rules_fails_whole_and_says_why() {
     bare.programmes[0].payable = redemption::parts::GOODS;
     assert_eq!(book.apply(&bare).unwrap_err().failure.code(), "wrong-part-paid");
     // And may exclude more of the order than the programmes do.
-    bad.site.cards_max = 122;
+    Arc::make_mut(&mut bad.site).cards_max = 122;
     assert_eq!(applied(&book.quote(&bad, false).unwrap().quote), [1_500, 250]);
 }
 

@@ -159,3 +159,23 @@ fn the_cases_of_an_exhibited_guest_are_decided_as_they_say() {
         panic!("{failures}");
     }
 }
+
+/// What is released must not tell who built it, and has to come out the same elsewhere.
+#[test]
+fn no_component_names_a_folder_of_who_built_it() {
+    let folders = [project().canonicalize().unwrap(), std::env::home_dir().unwrap().join(".cargo")];
+    let components = sorted(&project().join("target/components"));
+    let components = components.into_iter().filter(|path| path.is_file());
+    let exhibits = releases().into_iter().flat_map(|(_, exhibits)| exhibits).map(|exhibit| exhibit.file);
+    let mut files = 0;
+    for file in components.chain(exhibits) {
+        let bytes = fs::read(&file).unwrap();
+        for folder in &folders {
+            let folder = folder.to_str().unwrap().as_bytes();
+            let found = bytes.windows(folder.len()).any(|window| window == folder);
+            assert!(!found, "{} names a folder of who built it", file.display());
+        }
+        files += 1;
+    }
+    assert!(files > 8, "{files}");
+}

@@ -9,6 +9,7 @@ mod lower;
 mod refusals;
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -30,10 +31,10 @@ use lower::Lowered;
 pub struct QuoteRequest {
     /// The order.
     pub order: Order,
-    /// The site it is placed on.
-    pub site: Site,
+    /// The site it is placed on. Shared, since a site has many orders.
+    pub site: Arc<Site>,
     /// The programmes of the cards. One with the code name `manual` need not be given.
-    pub programmes: Vec<Programme>,
+    pub programmes: Vec<Arc<Programme>>,
     /// As the shopper entered them.
     pub cards: Vec<CardSnapshot>,
     /// Now, on the site's wall.

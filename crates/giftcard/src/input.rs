@@ -18,6 +18,7 @@ mod site;
 mod time;
 
 use std::fmt;
+use std::sync::Arc;
 
 use giftcard_engine::card::CardSnapshot;
 use giftcard_engine::moment::{InstantMs, Moment};
@@ -254,7 +255,8 @@ pub fn quote_request(input: &QuoteInput, plugins: &dyn Plugins, now: InstantMs) 
     let order = order::order(&input.order, currency, &site, &zone).within("order")?;
     let programmes = programmes::programmes(&input.programmes, &site, &zone, plugins).within("programmes")?;
     let cards = cards::cards(&input.cards, &order, &site, &zone, at).within("cards")?;
-    Ok(QuoteRequest { order, site, programmes, cards, now })
+    let programmes = programmes.into_iter().map(Arc::new).collect();
+    Ok(QuoteRequest { order, site: Arc::new(site), programmes, cards, now })
 }
 
 /// A site by itself, and its zone.

@@ -335,6 +335,11 @@ impl Store for PostgresStore {
         self.scan(scan::OPERATIONS, vec![parameter(after), parameter(rows::limit(limit))], scan::read_numbered)
     }
 
+    fn sequences(&self, from: InstantMs, to: InstantMs) -> Result<Option<(i64, i64)>, StoreError> {
+        let rows = self.scan(scan::SEQUENCES, vec![parameter(from), parameter(to)], scan::read_sequences)?;
+        Ok(rows.into_iter().next().flatten())
+    }
+
     fn decisions(&self, filter: &DecisionFilter, after: i64, limit: usize) -> Result<Vec<DecisionRow>, StoreError> {
         if filter.site.as_deref().is_some_and(|site| never_stored(&[site])) {
             return Ok(Vec::new());
@@ -345,6 +350,7 @@ impl Store for PostgresStore {
             parameter(filter.to),
             parameter(filter.site.clone()),
             parameter(rows::limit(limit)),
+            parameter(filter.last),
         ];
         self.scan(scan::DECISIONS, parameters, scan::read_decision)
     }

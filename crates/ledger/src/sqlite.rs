@@ -330,6 +330,10 @@ impl Store for SqliteStore {
         self.read_at_once(|connection| scan::operations(connection, after, limit))
     }
 
+    fn sequences(&self, from: InstantMs, to: InstantMs) -> Result<Option<(i64, i64)>, StoreError> {
+        self.read(|connection| scan::sequences(connection, from, to))
+    }
+
     fn decisions(&self, filter: &DecisionFilter, after: i64, limit: usize) -> Result<Vec<DecisionRow>, StoreError> {
         self.read(|connection| scan::decisions(connection, filter, after, limit))
     }

@@ -156,11 +156,13 @@ pub struct DecisionFilter {
     pub from: InstantMs,
     /// Of operations before this moment.
     pub to: InstantMs,
+    /// Up to this sequence, it included: where [`Store::sequences`] says that the period ends.
+    pub last: i64,
 }
 
 impl Default for DecisionFilter {
     fn default() -> Self {
-        Self { site: None, from: InstantMs::MIN, to: InstantMs::MAX }
+        Self { site: None, from: InstantMs::MIN, to: InstantMs::MAX, last: i64::MAX }
     }
 }
 
@@ -490,6 +492,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// See [`StoreError`].
     fn operations(&self, after: i64, limit: usize) -> Result<Vec<Numbered>, StoreError>;
+
+    /// The least and the greatest sequence of an operation from one moment on until before another; none where there is none.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn sequences(&self, from: InstantMs, to: InstantMs) -> Result<Option<(i64, i64)>, StoreError>;
 
     /// Decisions of operations with sequences greater than `after`, ascending, at most `limit`, without their legs.
     ///

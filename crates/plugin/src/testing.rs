@@ -256,9 +256,7 @@ fn leave_out(mut request: Request, needs: &[String]) -> Request {
     let asked = |need: &str| needs.iter().any(|asked| asked == need);
     // One part of the lines or of the customer brings the rest of it that is not asked for by name.
     let asked_any = |part: &str| {
-        needs
-            .iter()
-            .any(|asked| asked.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+        needs.iter().any(|asked| asked.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
     };
     let order = &mut request.order;
     order.lines.take_if(|_| !asked_any("lines"));

@@ -89,6 +89,8 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measure what a table of texts would save against texts as they are, which is what the contract has; release build.
+    BenchTexts,
     /// Measure the same decision in other engines: extism, rhai, cel and zen-engine; release build in `target/peers`, which
     /// takes many minutes the first time. Takes `--rounds`, `--calls` and `--loads`.
     BenchPeers {
@@ -193,6 +195,10 @@ fn run(chore: Chore) -> Result<()> {
             prepare()?;
             let bench = ["bench", "--package", "giftcard-tests", "--bench", "plugins", "--"];
             cargo(bench.into_iter().map(str::to_string).chain(arguments))
+        }
+        Chore::BenchTexts => {
+            prepare()?;
+            cargo(["bench", "--package", "giftcard-tests", "--bench", "texts"])
         }
         Chore::BenchPeers { without_zen, arguments } => {
             prepare()?;

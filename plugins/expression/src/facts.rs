@@ -348,7 +348,8 @@ mod tests {
         ] {
             assert_eq!(needs(source), expected, "{source}");
             let most = most_needs();
-            let declared = |need: &str| most.iter().any(|known| *known == need || known.starts_with(&format!("{need}.")));
+            let declared =
+                |need: &str| most.iter().any(|known| *known == need || known.starts_with(&format!("{need}.")));
             assert!(needs(source).split_whitespace().all(declared), "{source}");
         }
     }

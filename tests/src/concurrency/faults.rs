@@ -403,6 +403,10 @@ impl<F: Fault> Store for Faulty<F> {
         self.inner.component(digest)
     }
 
+    fn sequences(&self, from: InstantMs, to: InstantMs) -> Result<Option<(i64, i64)>, StoreError> {
+        self.inner.sequences(from, to)
+    }
+
     fn decisions(&self, filter: &DecisionFilter, after: i64, limit: usize) -> Result<Vec<DecisionRow>, StoreError> {
         self.inner.decisions(filter, after, limit)
     }

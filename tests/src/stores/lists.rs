@@ -66,6 +66,13 @@ pub(super) fn decisions_are_listed_by_site_and_time_with_what_is_not_erased(stor
     assert_eq!(keys(&at(11, 31), 0, 10), ["d2", "d3"]);
     assert_eq!(keys(&DecisionFilter::default(), all[0].sequence, 1), ["d2"]);
     assert!(keys(&DecisionFilter::default(), 0, 0).is_empty());
+    let [first, second, third] = [all[0].sequence, all[1].sequence, all[2].sequence];
+    assert_eq!(keys(&DecisionFilter { last: second, ..DecisionFilter::default() }, 0, 10), ["d1", "d2"]);
+    let sequences = |from: i64, to: i64| store.sequences(NOW + from, NOW + to).unwrap();
+    assert_eq!((sequences(10, 30), sequences(11, 31)), (Some((first, second)), Some((second, third))));
+    assert_eq!((sequences(30, 31), sequences(31, 32)), (Some((third, third)), None));
+    let whole = store.sequences(i64::MIN, i64::MAX).unwrap().unwrap();
+    assert!(whole.0 <= first && third <= whole.1, "{whole:?}");
     assert!(keys(&DecisionFilter { site: Some("a\0".into()), ..DecisionFilter::default() }, 0, 10).is_empty());
 }
 

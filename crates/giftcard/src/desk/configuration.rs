@@ -38,7 +38,7 @@ pub struct SiteFacts {
     /// As it is kept.
     pub record: Record,
     /// What the rules read.
-    pub site: Site,
+    pub site: Arc<Site>,
     /// Its time zone.
     pub zone: Zone,
     /// What decides: its rules, and every condition that is bound. The error says why its rules cannot be used.
@@ -67,7 +67,7 @@ pub struct ProgrammeFacts {
     /// What the rules read, in words.
     pub input: ProgrammeInput,
     /// What the rules read.
-    pub terms: Programme,
+    pub terms: Arc<Programme>,
     /// Whether codes of it exist, so that its value is frozen.
     pub frozen: bool,
     /// Bindings, by their places, that another version decides by for a share of the orders.
@@ -78,10 +78,10 @@ pub struct ProgrammeFacts {
 
 impl ProgrammeFacts {
     /// The terms for an order: with the versions that decide for its share, if it is in one.
-    pub(super) fn terms_for(&self, order: &str) -> Programme {
-        let mut terms = self.terms.clone();
+    pub(super) fn terms_for(&self, order: &str) -> Arc<Programme> {
+        let mut terms = Arc::clone(&self.terms);
         for (place, _, binding) in self.canaries.iter().filter(|(_, share, _)| share.takes(order)) {
-            if let Some(there) = terms.conditions.get_mut(*place) {
+            if let Some(there) = Arc::make_mut(&mut terms).conditions.get_mut(*place) {
                 there.clone_from(binding);
             }
         }
@@ -236,7 +236,7 @@ impl Desk {
             let mut facts = SiteFacts {
                 document,
                 record,
-                site,
+                site: Arc::new(site),
                 zone,
                 deciding: Err(String::new()),
                 shadows: Arc::default(),
@@ -280,7 +280,7 @@ impl Desk {
         &self,
         configuration: &Configuration,
         site: &SiteFacts,
-        (programmes, terms): (&[&Arc<ProgrammeFacts>], &[Programme]),
+        (programmes, terms): (&[&Arc<ProgrammeFacts>], &[Arc<Programme>]),
         rules: &Facts,
     ) -> Result<Arc<Context>, DeskError> {
         let mut key = format!("{}\n{}\n{}", configuration.version, site.site.id, rules.digest);
@@ -300,7 +300,7 @@ impl Desk {
         if let Some(context) = contexts().get(&key) {
             return Ok(Arc::clone(context));
         }
-        let pinned = |(programme, terms): (&&Arc<ProgrammeFacts>, &Programme)| {
+        let pinned = |(programme, terms): (&&Arc<ProgrammeFacts>, &Arc<Programme>)| {
             let mut input = programme.input.clone();
             input.conditions.iter_mut().zip(&terms.conditions).for_each(|(input, bound)| pin(input, bound));
             input
@@ -373,7 +373,15 @@ fn programme_at(
     // Whatever is wrong with one that only looks on must not keep cards from being used.
     let shadows = beside(Beside::Shadow).unwrap_or_default();
     let document = kept.programme.clone();
-    Ok(ProgrammeFacts { document, record: record.clone(), input, terms, frozen: kept.frozen, canaries, shadows })
+    Ok(ProgrammeFacts {
+        document,
+        record: record.clone(),
+        input,
+        terms: Arc::new(terms),
+        frozen: kept.frozen,
+        canaries,
+        shadows,
+    })
 }
 
 /// The versions that look on at a site: its own, and those of the sites whose programmes it takes.

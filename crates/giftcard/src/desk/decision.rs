@@ -1,5 +1,6 @@
 //! What is recorded of a decision, and how it is run again. Personal fields of the order are apart. Must not decide.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -109,9 +110,11 @@ pub(super) struct ShareFacts {
 
 /// A call: which component by its digest, which function, how much fuel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct CallFacts {
-    digest: String,
-    function: String,
+struct CallFacts<'a> {
+    #[serde(borrow)]
+    digest: Cow<'a, str>,
+    #[serde(borrow)]
+    function: Cow<'a, str>,
     fuel: u64,
 }
 
@@ -122,7 +125,7 @@ pub(super) fn text(decided: &Decided<'_>) -> String {
         cards: Vec<CardFacts<'a>>,
         due: i64,
         shares: Vec<ShareFacts>,
-        calls: Vec<CallFacts>,
+        calls: Vec<CallFacts<'a>>,
         engine: &'a str,
     }
     let (request, quoted) = (decided.request, decided.quoted);
@@ -161,27 +164,28 @@ pub(super) fn shares(request: &QuoteRequest, quoted: &Quoted) -> Vec<ShareFacts>
     quoted.quote.shares.iter().map(share).collect()
 }
 
-fn calls(quoted: &Quoted) -> Vec<CallFacts> {
-    let call = |call: &CallRecord| CallFacts {
-        digest: call.component.digest.clone(),
-        function: call.function.to_string(),
-        fuel: call.fuel,
-    };
+fn calls(quoted: &Quoted) -> Vec<CallFacts<'_>> {
+    fn call(call: &CallRecord) -> CallFacts<'_> {
+        let (digest, function) = (call.component.digest.as_str().into(), call.function.into());
+        CallFacts { digest, function, fuel: call.fuel }
+    }
     quoted.calls.iter().map(call).collect()
 }
 
-/// A recorded decision, read.
+/// A recorded decision, read. Texts that are only compared stay where they are.
 #[derive(Deserialize)]
-pub(super) struct Recorded {
+pub(super) struct Recorded<'a> {
     now: Instant,
-    context: String,
+    #[serde(borrow)]
+    context: Cow<'a, str>,
     personal: bool,
     order: OrderInput,
     cards: Vec<CardInput>,
     pub(super) due: i64,
     pub(super) shares: Vec<ShareFacts>,
-    calls: Vec<CallFacts>,
-    engine: String,
+    calls: Vec<CallFacts<'a>>,
+    #[serde(borrow)]
+    engine: Cow<'a, str>,
 }
 
 /// Personal fields of an order, as they are kept apart.
@@ -237,15 +241,15 @@ pub(super) fn until_not_busy<T>(mut decide: impl FnMut() -> Result<T, DeskError>
 }
 
 /// A recorded decision, made ready to be asked again.
-pub(super) struct Asked {
-    pub(super) recorded: Recorded,
+pub(super) struct Asked<'a> {
+    pub(super) recorded: Recorded<'a>,
     pub(super) stage: Arc<Stage>,
     request: QuoteRequest,
 }
 
-impl Asked {
+impl<'a> Asked<'a> {
     /// What was asked when an operation was decided; inside, why that cannot be told.
-    pub(super) fn of(desk: &Desk, stages: &Stages, operation: &Operation) -> Result<Result<Self, Rerun>, DeskError> {
+    pub(super) fn of(desk: &Desk, stages: &Stages, operation: &'a Operation) -> Result<Result<Self, Rerun>, DeskError> {
         let Some(text) = &operation.decision else { return Ok(Err(Rerun::NoDecision)) };
         let kept = match operation.personal {
             Some(reference) => desk.store().personal(reference)?,
@@ -255,9 +259,13 @@ impl Asked {
     }
 
     /// The same of what was recorded, and of the personal fields that were kept apart, if they are still there.
-    pub(super) fn read(stages: &Stages, text: &str, personal: Option<&str>) -> Result<Result<Self, Rerun>, StoreError> {
+    pub(super) fn read(
+        stages: &Stages,
+        text: &'a str,
+        personal: Option<&str>,
+    ) -> Result<Result<Self, Rerun>, StoreError> {
         let unreadable = |why: String| Ok(Err(Rerun::Differs(format!("the record cannot be read: {why}"))));
-        let mut recorded: Recorded = match serde_json::from_str(text) {
+        let mut recorded: Recorded<'a> = match serde_json::from_str(text) {
             Ok(recorded) => recorded,
             Err(error) => return unreadable(error.to_string()),
         };
@@ -330,7 +338,7 @@ impl Asked {
             return Rerun::Differs(format!("{:?} was decided, {shares:?} comes out now", recorded.shares));
         }
         let calls = calls(quoted);
-        if *quoted.engine == recorded.engine && calls != recorded.calls {
+        if *quoted.engine == *recorded.engine && calls != recorded.calls {
             return Rerun::Differs(format!("{:?} was used, {calls:?} is now, on the same engine", recorded.calls));
         }
         Rerun::Same

@@ -313,7 +313,7 @@ impl<'a> Payment<'a> {
         }
         let programmes = programmes_of(site, &cards);
         let terms = programmes.iter().map(|programme| programme.terms_for(&self.order_id)).collect();
-        let request = QuoteRequest { order, site: site.site.clone(), programmes: terms, cards, now };
+        let request = QuoteRequest { order, site: Arc::clone(&site.site), programmes: terms, cards, now };
         let book = site.till(&self.order_id)?.rulebook();
         let quoted = match book.quote(&request, explain) {
             Ok(quoted) => quoted,

@@ -23,7 +23,6 @@ use super::plugins::{WHOLE, is_in_share};
 use super::report::Period;
 use super::setup::zone_of;
 use super::stage::{Instead, OtherSettings, Stages};
-use super::verify::last_sequence;
 use super::{Desk, DeskError, Rerun};
 use crate::input::{DayOrInstant, InputErrorKind, Zone, read_document};
 
@@ -142,18 +141,24 @@ impl Desk {
             return Err(DeskError::input(InputErrorKind::Inconsistent, "state", problem));
         }
         let threads = options.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
-        let filter = self.replay_filter(options)?;
-        (state.last, state.is_over) = (i64::try_from(last_sequence(self.store())?).unwrap_or(i64::MAX), false);
+        let mut filter = self.replay_filter(options)?;
         let at_once = options.page.map_or(PAGE, NonZero::get);
+        state.is_over = false;
+        if let Some((first, last)) = self.store().sequences(filter.from, filter.to)? {
+            (state.before, state.last, filter.last) = (first - 1, last, last);
+            state.after = state.after.max(state.before);
+        }
         let pages = Pages { store: self.store(), filter, at_once, next: Mutex::new(Some((0, state.after))) };
         let begun = Clock::now();
         let busy_before = state.busy_ms;
         thread::scope(|scope| {
             let (sender, decided) = channel();
-            for _ in 0..threads {
+            for thread in 0..threads {
                 let (sender, pages, stages) = (sender.clone(), &pages, &stages);
-                // Nobody receives any more once the replay was stopped.
                 scope.spawn(move || {
+                    let own = (thread > 0).then(|| stages.beside());
+                    let stages = own.as_ref().unwrap_or(stages);
+                    // Nobody receives any more once the replay was stopped.
                     while decide_page(options, stages, pages).is_some_and(|page| sender.send(page).is_ok()) {}
                 });
             }
@@ -195,7 +200,7 @@ impl Desk {
             let problem = "must be before `to`; nothing is between them";
             return Err(DeskError::input(InputErrorKind::Inconsistent, "from", problem));
         }
-        Ok(DecisionFilter { site: options.site.clone(), from, to })
+        Ok(DecisionFilter { site: options.site.clone(), from, to, ..DecisionFilter::default() })
     }
 }
 

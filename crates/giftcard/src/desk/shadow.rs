@@ -73,7 +73,7 @@ impl Shadow {
         for programme in &mut request.programmes {
             let ours = bindings.get(&(programme.site.clone(), programme.code_name.clone()));
             for (place, binding) in ours.into_iter().flatten() {
-                if let Some(there) = programme.conditions.get_mut(*place) {
+                if let Some(there) = Arc::make_mut(programme).conditions.get_mut(*place) {
                     there.clone_from(binding);
                     is_asked = true;
                 }

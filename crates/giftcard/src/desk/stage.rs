@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use giftcard_engine::programme::{Programme, Site};
 use giftcard_engine::{Currency, QuoteRequest};
-use giftcard_host::{Component, Condition, Rulebook, Rules};
+use giftcard_host::{Component, Condition, Host, Rulebook, Rules};
 use giftcard_ledger::model::Hash32;
 use giftcard_ledger::store::StoreError;
 
@@ -19,6 +19,10 @@ use crate::input::{
     CardInput, ConditionInput, InputError, Instant, OnFailureInput, OrderInput, Zone, cards_facts, order_facts,
     programme_facts, site_facts,
 };
+
+/// Sandboxes of a thread of its own. It uses one at a time, but each component finds the one again that it used last, which is
+/// made ready for it; changing them over costs far more than a call.
+const CALLS_BESIDE: u32 = 16;
 
 /// Other rules, conditions and settings than those that decided.
 #[derive(Clone, Default)]
@@ -39,12 +43,15 @@ pub(super) struct OtherSettings {
     pub(super) settings: crate::input::bounds::Fields<serde_json::Value>,
 }
 
+/// A site, its zone, and programmes.
+type Terms = (Arc<Site>, Zone, Vec<Arc<Programme>>);
+
 /// What decisions with one context are made with.
 pub(super) struct Stage {
     pub(super) context: ContextText,
-    pub(super) site: Site,
+    pub(super) site: Arc<Site>,
     zone: Zone,
-    programmes: Vec<Programme>,
+    programmes: Vec<Arc<Programme>>,
     till: Till,
     /// Something was put in the place of what decided.
     pub(super) is_changed: bool,
@@ -59,7 +66,7 @@ impl Stage {
     /// Whether the programmes are decided by a component with this digest, or the rules are it.
     pub(super) fn has(&self, digest: &str) -> bool {
         let book = self.till.rulebook();
-        let bound = |programme: &Programme| {
+        let bound = |programme: &Arc<Programme>| {
             programme.conditions.iter().any(|binding| {
                 book.condition(&binding.plugin).is_some_and(|condition| condition.facts().digest == digest)
             })
@@ -76,7 +83,7 @@ impl Stage {
     ) -> Result<QuoteRequest, InputError> {
         let (order, now) = order_facts(order, &self.site, &self.zone, now.at()?)?;
         let cards = cards_facts(cards, &order, &self.site, &self.zone, now.at())?;
-        Ok(QuoteRequest { order, site: self.site.clone(), programmes: self.programmes.clone(), cards, now })
+        Ok(QuoteRequest { order, site: Arc::clone(&self.site), programmes: self.programmes.clone(), cards, now })
     }
 }
 
@@ -84,13 +91,22 @@ impl Stage {
 pub(super) struct Stages {
     vault: Arc<Vault>,
     instead: Instead,
+    /// A host to run everything on; that of the vault if absent.
+    host: Option<Host>,
     #[allow(clippy::type_complexity, reason = "a stage, or why there is none")]
     known: Mutex<HashMap<Hash32, Result<Arc<Stage>, Rerun>>>,
 }
 
 impl Stages {
     pub(super) fn new(vault: Arc<Vault>, instead: Instead) -> Self {
-        Self { vault, instead, known: Mutex::default() }
+        Self { vault, instead, host: None, known: Mutex::default() }
+    }
+
+    /// The same for a thread of its own, which then waits for no other thread's sandboxes.
+    pub(super) fn beside(&self) -> Self {
+        // Where there is no room for another engine it is slower, and nothing else.
+        let host = self.vault.base().host().beside(CALLS_BESIDE).ok();
+        Self { vault: Arc::clone(&self.vault), instead: self.instead.clone(), host, known: Mutex::default() }
     }
 
     /// The stage of a context; inside, why there is none.
@@ -133,7 +149,10 @@ impl Stages {
             site,
             zone,
             programmes,
-            till: Till::new(book),
+            till: Till::new(match &self.host {
+                Some(host) => book.on(host).unwrap_or(book),
+                None => book,
+            }),
             is_changed,
         }))
     }
@@ -170,7 +189,7 @@ impl Stages {
         rules.is_some() || !conditions.is_empty() || !settings.is_empty()
     }
 
-    fn terms(&self, context: &ContextText, book: &Rulebook) -> Result<(Site, Zone, Vec<Programme>), DeskError> {
+    fn terms(&self, context: &ContextText, book: &Rulebook) -> Result<Terms, DeskError> {
         let currency = match &context.site.currency {
             Some(currency) => currency.currency()?,
             None => Currency::iso("USD").expect("INVARIANT: listed in ISO 4217"),
@@ -182,9 +201,9 @@ impl Stages {
             if self.changes_something() {
                 Till::new(book.clone()).check_programme("", &terms)?;
             }
-            programmes.push(terms);
+            programmes.push(Arc::new(terms));
         }
-        Ok((site, zone, programmes))
+        Ok((Arc::new(site), zone, programmes))
     }
 
     /// Sees to it that the rulebook has what a binding names, and puts others in its place where they are wanted; whether

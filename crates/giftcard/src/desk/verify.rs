@@ -327,7 +327,7 @@ impl<'a> Verification<'a> {
 }
 
 /// About the greatest number of an operation: where nothing is after it.
-pub(super) fn last_sequence(store: &dyn Store) -> Result<u64, StoreError> {
+fn last_sequence(store: &dyn Store) -> Result<u64, StoreError> {
     let is_there = |after: i64| match store.operations(after, 1) {
         Ok(found) => Ok(!found.is_empty()),
         Err(StoreError::Corrupt(_)) => Ok(true),

@@ -49,8 +49,13 @@ FROM operation o WHERE o.sequence > $1 ORDER BY o.sequence LIMIT $2";
 pub(super) const DECISIONS: &str = "\
 SELECT o.sequence, o.site, o.key, o.at, o.for_order, o.decision, p.body
 FROM operation o LEFT JOIN personal p ON p.reference = o.personal
-WHERE o.sequence > $1 AND o.decision IS NOT NULL AND o.at >= $2 AND o.at < $3 AND ($4::text IS NULL OR o.site = $4)
+WHERE o.sequence > $1 AND o.sequence <= $6 AND o.decision IS NOT NULL AND o.at + 0 >= $2 AND o.at + 0 < $3
+AND ($4::text IS NULL OR o.site = $4)
 ORDER BY o.sequence LIMIT $5";
+
+/// The least and the greatest sequence from a moment ($1) on until before another ($2).
+pub(super) const SEQUENCES: &str = "\
+SELECT min(sequence), max(sequence) FROM operation WHERE until IS NULL AND at >= $1 AND at < $2";
 
 /// Documents of a kind ($1) and site ($2) after an id ($3), at most $4.
 pub(super) const RECORDS: &str = "\
@@ -182,6 +187,11 @@ pub(super) fn read_booked(row: &Row) -> Result<Booked, StoreError> {
         order: column(row, 5)?,
         entry: entry.read()?,
     })
+}
+
+pub(super) fn read_sequences(row: &Row) -> Result<Option<(i64, i64)>, StoreError> {
+    let (first, last): (Option<i64>, Option<i64>) = (column(row, 0)?, column(row, 1)?);
+    Ok(first.zip(last))
 }
 
 pub(super) fn read_decision(row: &Row) -> Result<DecisionRow, StoreError> {

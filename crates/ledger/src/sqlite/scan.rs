@@ -249,20 +249,40 @@ pub(super) fn operations(connection: &Connection, after: i64, limit: usize) -> R
 }
 
 /// Decisions of operations by sequence.
+pub(super) fn sequences(
+    connection: &Connection,
+    from: InstantMs,
+    to: InstantMs,
+) -> Result<Option<(i64, i64)>, Trouble> {
+    let is_all = from == InstantMs::MIN && to == InstantMs::MAX;
+    let mut statement = connection.prepare_cached(match is_all {
+        // Each of them by itself is a look at one end.
+        true => "SELECT (SELECT min(sequence) FROM operation), (SELECT max(sequence) FROM operation)",
+        false => "SELECT min(sequence), max(sequence) FROM operation WHERE at >= ?1 AND at < ?2",
+    })?;
+    let read = |row: &Row<'_>| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?));
+    let (first, last) = match is_all {
+        true => statement.query_row([], read)?,
+        false => statement.query_row(params![from, to], read)?,
+    };
+    Ok(first.zip(last))
+}
+
 pub(super) fn decisions(
     connection: &Connection,
     filter: &DecisionFilter,
     after: i64,
     limit: usize,
 ) -> Result<Vec<DecisionRow>, Trouble> {
+    // Not by the index of moments: that would go through the whole period, and sort it, for each page.
     let mut statement = connection.prepare_cached(
         "SELECT o.sequence, o.site, o.key, o.at, o.for_order, o.decision, p.body \
          FROM operation o LEFT JOIN personal p ON p.reference = o.personal \
-         WHERE o.sequence > ?1 AND o.decision IS NOT NULL AND o.at >= ?2 AND o.at < ?3 AND (?4 IS NULL OR o.site = ?4) \
-         ORDER BY o.sequence LIMIT ?5",
+         WHERE o.sequence > ?1 AND o.sequence <= ?6 AND o.decision IS NOT NULL AND +o.at >= ?2 AND +o.at < ?3 \
+         AND (?4 IS NULL OR o.site = ?4) ORDER BY o.sequence LIMIT ?5",
     )?;
-    let DecisionFilter { site, from, to } = filter;
-    rows::all(&mut statement, params![after, from, to, site, rows::limit(limit)], |row| {
+    let DecisionFilter { site, from, to, last } = filter;
+    rows::all(&mut statement, params![after, from, to, site, rows::limit(limit), last], |row| {
         Ok(DecisionRow {
             sequence: row.get(0)?,
             key: OperationKey { site: row.get(1)?, key: row.get(2)? },

@@ -31,6 +31,8 @@ const ABOUT: &str = "Each decision was decided alone, on what was recorded of it
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayState {
     pub(super) fingerprint: String,
+    /// Before the first decision of the period.
+    pub(super) before: i64,
     pub(super) after: i64,
     pub(super) last: i64,
     pub(super) is_over: bool,
@@ -173,6 +175,7 @@ impl ReplayState {
     pub(super) fn begin(fingerprint: &str) -> Self {
         Self {
             fingerprint: fingerprint.to_string(),
+            before: 0,
             after: 0,
             last: 0,
             is_over: false,
@@ -190,7 +193,7 @@ impl ReplayState {
     /// How far it has come, out of how far there was to go when it was begun or gone on with: numbers of operations.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
-        let number = |number: i64| u64::try_from(number).unwrap_or(0);
+        let number = |number: i64| u64::try_from(number.saturating_sub(self.before)).unwrap_or(0);
         (number(self.after), number(self.last))
     }
 
@@ -282,7 +285,7 @@ impl Tally {
     }
 
     /// A decision, and what comes out now.
-    pub(super) fn decided(&mut self, row: &DecisionRow, asked: &Asked, answer: Result<Quoted, DeskError>) {
+    pub(super) fn decided(&mut self, row: &DecisionRow, asked: &Asked<'_>, answer: Result<Quoted, DeskError>) {
         self.decisions += 1;
         self.concerned += u64::from(asked.stage.is_changed);
         let quoted = match answer {
@@ -320,7 +323,7 @@ impl Tally {
     }
 
     /// Adds up what cards paid and would have paid; whether it is the same for each.
-    fn compare(&mut self, row: &DecisionRow, asked: &Asked, shares: &[ShareFacts]) -> bool {
+    fn compare(&mut self, row: &DecisionRow, asked: &Asked<'_>, shares: &[ShareFacts]) -> bool {
         let currency = asked.currency();
         let mut all_same = true;
         for before in &asked.recorded.shares {
