@@ -22,6 +22,10 @@ use giftcard_tests::harness::{STANDARD, component_bytes, condition, minor, rules
 #[path = "calls/languages.rs"]
 mod languages;
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ROUNDS: usize = 10;
 const ROUND: Duration = Duration::from_millis(40);
 

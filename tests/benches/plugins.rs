@@ -19,6 +19,10 @@ use giftcard_tests::harness::{component_bytes, request};
 use giftcard_tests::shop::{payment, read};
 use serde_json::json;
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Lines of each order.
 const LINES: usize = 5;
 

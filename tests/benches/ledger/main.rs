@@ -21,6 +21,10 @@ use giftcard_tests::postgres::Cluster;
 use drive::{Cards, Plan};
 use report::Table;
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What is measured, from the command line.
 struct Arguments {
     seconds: f64,
