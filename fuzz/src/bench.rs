@@ -18,6 +18,8 @@ pub struct Bench {
     pub book: Rulebook,
     /// The files of all components, standard ones first.
     pub components: Vec<Vec<u8>>,
+    /// The modules that small components are made of.
+    pub modules: Vec<Vec<u8>>,
 }
 
 /// Sets up at the first call.
@@ -41,8 +43,12 @@ pub fn bench() -> &'static Bench {
         let mut components = files(&folder());
         components.extend(files(&folder().join("tests")));
         assert!(components.len() > 7, "run `cargo xtask components`");
+        let mut modules = files(&folder().join("../wasm32-unknown-unknown/component"));
+        // The large ones take seconds to compile here.
+        modules.retain(|module| module.len() < 150_000);
+        assert!(modules.len() > 7, "run `cargo xtask components`");
         let host = Host::new(HostConfig::default()).expect("a host");
-        Bench { host, book, components }
+        Bench { host, book, components, modules }
     });
     &BENCH
 }

@@ -1,6 +1,8 @@
 //! Documents and answers from outside: random texts and mostly right documents through the reader, the conditions and the
 //! rules, and conditions that answer what the input says. Must not know what a right decision is, only what none may be.
 
+use std::sync::Arc;
+
 use arbitrary::{Result, Unstructured};
 use giftcard_engine::QuoteRequest;
 use giftcard_engine::programme::{Binding, OnFailure, Programme};
@@ -142,7 +144,7 @@ fn one(random: &mut Unstructured<'_>) -> Result<()> {
 /// Binds the condition of the tests to every programme, and asks for as many cards as there are, or others.
 fn scripted(random: &mut Unstructured<'_>, mut request: QuoteRequest) -> Result<QuoteRequest> {
     if !request.programmes.iter().any(|programme| programme.code_name == "manual") {
-        request.programmes.push(Programme::unrestricted(&request.site.id, "manual"));
+        request.programmes.push(Programme::unrestricted(&request.site.id, "manual").into());
     }
     let script = script(random, request.cards.len())?;
     let setting = |name: &str, text: &str| Named { name: name.into(), value: Setting::Text(text.into()) };
@@ -153,7 +155,7 @@ fn scripted(random: &mut Unstructured<'_>, mut request: QuoteRequest) -> Result<
         _ => OnFailure::Previous { plugin: "minimal-condition".into(), settings: Vec::new() },
     };
     for programme in &mut request.programmes {
-        programme.conditions.push(Binding {
+        Arc::make_mut(programme).conditions.push(Binding {
             plugin: "hostile-condition".into(),
             settings: settings.clone(),
             on_failure: on_failure.clone(),

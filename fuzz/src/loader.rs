@@ -1,5 +1,5 @@
 //! Bytes as components: random ones, random modules and components, real components with bytes changed, and components that
-//! fit the contract with random code behind it. What loads is asked for a quote, and every answer is checked. Must not know
+//! fit the contract with random code, or with real code that was changed, behind it. What loads is asked for a quote, and every answer is checked. Must not know
 //! which bytes should load.
 
 use std::sync::LazyLock;
@@ -9,6 +9,7 @@ use giftcard_engine::programme::{Binding, OnFailure, Programme};
 use giftcard_engine::refund::{Payment, RefundRequest};
 use giftcard_engine::{Minor, QuoteRequest};
 use giftcard_host::{Component, Grant, Rulebook};
+use wasm_mutate::WasmMutate;
 use wasm_smith::Config;
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve, WorldId};
@@ -25,13 +26,14 @@ pub fn run(data: &[u8]) {
 }
 
 fn component(random: &mut Unstructured<'_>) -> Result<Vec<u8>> {
-    Ok(match random.int_in_range(0..=7)? {
+    Ok(match random.int_in_range(0..=11)? {
         0 => rest(random)?.to_vec(),
         1 => {
             let config = Config::arbitrary(random)?;
             wasm_smith::Component::new(config, random)?.to_bytes()
         }
-        2 | 3 => fitting(random)?,
+        2 => fitting(random)?,
+        3 | 8..=11 => changed_code(random)?,
         4 => {
             let limits = match random.arbitrary()? {
                 true => String::from_utf8_lossy(random.bytes(random.len().min(40))?).into_owned(),
@@ -47,6 +49,25 @@ fn component(random: &mut Unstructured<'_>) -> Result<Vec<u8>> {
             mutated(random, component.clone())?
         }
     })
+}
+
+/// A real component whose code was changed in places, so that it still is one: most of these load, and some answer what they
+/// must not.
+fn changed_code(random: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let mut module = random.choose(&bench().modules)?.clone();
+    for _ in 0..random.int_in_range(1..=12)? {
+        let mut mutate = WasmMutate::default();
+        mutate.preserve_semantics(random.ratio(1, 8)?).seed(random.arbitrary()?).fuel(200);
+        // Not every change can be made to every module.
+        let Ok(mut changes) = mutate.run(&module) else { continue };
+        let changed = changes.next();
+        drop(changes);
+        if let Some(Ok(changed)) = changed {
+            module = changed;
+        }
+    }
+    let encoded = ComponentEncoder::default().module(&module).and_then(|mut encoder| encoder.encode());
+    Ok(encoded.unwrap_or(module))
 }
 
 /// A few changes of the kind that files suffer.
@@ -207,7 +228,7 @@ fn request(plugin: &str) -> QuoteRequest {
     if !plugin.is_empty() {
         let binding = Binding { plugin: plugin.into(), settings: Vec::new(), on_failure: OnFailure::RefuseCard };
         let manual = Programme::unrestricted(&request.site.id, "manual");
-        request.programmes.push(Programme { conditions: vec![binding], ..manual });
+        request.programmes.push(Programme { conditions: vec![binding], ..manual }.into());
     }
     request
 }

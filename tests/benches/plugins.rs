@@ -116,7 +116,7 @@ fn replay(arguments: &Arguments) {
         programme: None,
         settings: r#"{"categories": ["games"]}"#.to_string(),
     }];
-    let (mut one, mut two, mut calls) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut one, mut two, mut calls, mut shares) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..arguments.rounds {
         for (threads, figures) in [(1, &mut one), (2, &mut two)] {
             let threads = NonZero::new(threads);
@@ -127,22 +127,23 @@ fn replay(arguments: &Arguments) {
             assert_eq!(report.decisions, arguments.decisions as u64);
             figures.push(report.decisions as f64 / seconds);
             if threads == NonZero::new(1) {
-                calls.push(report.deciding_milliseconds as f64 * 1000.0 / report.decisions as f64);
+                let deciding = report.deciding_milliseconds as f64;
+                calls.push(deciding * 1000.0 / report.decisions as f64);
+                shares.push(deciding / 1000.0 / seconds);
             }
         }
     }
-    let (one, two, calls) = (median(one), median(two), median(calls));
+    let times = one.iter().zip(&two).map(|(one, two)| two / one).collect();
+    let (one, two, calls, share, times) = (median(one), median(two), median(calls), median(shares), median(times));
     let alone = 1_000_000.0 / calls;
     println!("calls alone (two conditions and the rules)  {calls:8.1} us  {alone:10.0} a second");
     println!(
-        "replay, one thread that decides             {:8.1} us  {one:10.0} a second, {:.2} of calls alone",
+        "replay, one thread                          {:8.1} us  {one:10.0} a second, {share:.2} of calls alone",
         1_000_000.0 / one,
-        one / alone
     );
     println!(
-        "replay, two threads that decide             {:8.1} us  {two:10.0} a second, {:.2} times one",
+        "replay, two threads                         {:8.1} us  {two:10.0} a second, {times:.2} times one",
         1_000_000.0 / two,
-        two / one
     );
 }
 

@@ -359,3 +359,23 @@ fn settings_that_do_not_fit_are_a_failure_and_no_default() {
     assert_eq!(failure.code, "bad-settings");
     assert!(failure.message.contains("setting `shares`: is unknown; known are"), "{}", failure.message);
 }
+
+#[test]
+fn a_rulebook_on_a_host_beside_answers_the_same_at_the_same_cost() {
+    let host = host();
+    let book = standard_rulebook(&host);
+    let beside = host.beside(4).unwrap();
+    let moved = book.on(&beside).unwrap();
+    let question = request(3_500, &[1_500, 4_000], vec![binding("time-window", "from-date", "2020-01-01")]);
+    let (here, there) = (book.quote(&question, true).unwrap(), moved.quote(&question, true).unwrap());
+    assert_eq!(here, there);
+    assert!(here.quote.applied == Minor::new(3_500).unwrap() && !here.calls.is_empty(), "{here:?}");
+    assert_eq!(book.conditions().count(), moved.conditions().count());
+    // What was there is there without what it came from.
+    drop((book, host));
+    assert_eq!(moved.quote(&question, true).unwrap(), there);
+    // Code of one kind of host is none for another.
+    let other = Host::new(HostConfig { source_lines: true, ..HostConfig::default() }).unwrap();
+    let Err(error) = moved.on(&other) else { panic!("code of another kind of host was taken over") };
+    assert_eq!(error.stage(), "compile", "{error}");
+}

@@ -483,6 +483,51 @@ fn a_site_can_have_rules_of_its_own(fresh: &Fresh) {
     assert_eq!(shop.quote("a", "5.00", &[card.entry()]).unwrap().applied.0, "5.00");
 }
 
+/// Rules can decide for a share of the orders, and those that misbehave can look on without anybody noticing.
+fn rules_look_on_and_decide_for_a_share(fresh: &Fresh) {
+    let shop = Shop::open(fresh);
+    let card = shop.card("100.00");
+    let bytes = component_bytes("tests/hostile-rules");
+    let (digest, id) = (component_digest(&bytes), shop.desk.install_plugin(SITE, &bytes, &installing()).unwrap().id);
+    let rules = Changing { id: &id, ..by("a") };
+    // With so many cards they cannot decide.
+    let site = |cards: u32| {
+        shop.desk.set_site(&read(json!({ "id": SITE, "currency": "USD", "cards_max": cards }))).unwrap();
+    };
+    site(117);
+    shop.desk.shadow_plugin(&rules, None).unwrap();
+    for number in 0..3 {
+        shop.redeem(&format!("failing-{number}"), "1.00", &[card.entry()]).unwrap();
+    }
+    let report = shop.desk.shadow_report(SITE, &id, &digest).unwrap();
+    let counts = &report.counts;
+    assert_eq!((counts.decisions, counts.failed, counts.same), (3, 3, 0), "{report:?}");
+    assert!(report.differences.iter().all(|difference| difference.failed.is_some()), "{report:?}");
+    // With any other number they do as they should.
+    site(20);
+    shop.redeem("fine", "1.00", &[card.entry()]).unwrap();
+    let counts = shop.desk.shadow_report(SITE, &id, &digest).unwrap().counts;
+    assert_eq!((counts.decisions, counts.failed, counts.same), (4, 3, 1));
+    shop.desk.end_shadow(&rules).unwrap();
+    // Half of the orders are decided by them, and that is what their decisions say.
+    shop.desk.canary_plugin(&rules, None, 5_000).unwrap();
+    let by_them = |number: u32| {
+        let quote = shop.quote(&format!("o-{number}"), "1.00", &[card.entry()]).unwrap();
+        assert_eq!(quote.applied.0, "1.00");
+        quote.rules.calls.iter().any(|call| call.digest == digest)
+    };
+    let share = (0..100).filter(|number| by_them(*number)).count();
+    assert!((30..=70).contains(&share), "{share} of 100 are a half, more or less");
+    let first = (0..100).find(|number| by_them(*number)).unwrap();
+    shop.redeem(&format!("o-{first}"), "1.00", &[card.entry()]).unwrap();
+    let report = shop.desk.verify(&giftcard::desk::VerifyOptions::default(), &mut |_| {}).unwrap();
+    assert!(report.sound, "{:#?}", report.findings);
+    assert_eq!((report.decisions.same, report.decisions.not_replayable), (5, 0));
+    shop.desk.end_canary(&rules).unwrap();
+    assert_eq!((0..100).filter(|number| by_them(*number)).count(), 0);
+    shop.check_books();
+}
+
 /// A card that another site takes is decided about by the plugins of the site that issued it.
 fn the_issuing_site_says_what_a_name_means(fresh: &Fresh) {
     let shop = shop(fresh);
@@ -571,6 +616,7 @@ giftcard_tests::on_both_stores! {
     a_site_can_demand_signatures,
     two_persons_can_be_demanded,
     a_site_can_have_rules_of_its_own,
+    rules_look_on_and_decide_for_a_share,
     the_issuing_site_says_what_a_name_means,
     versions_are_swapped_under_load,
 }

@@ -2,6 +2,7 @@
 //! Must not decide anything itself.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use giftcard_engine::card::CardSnapshot;
@@ -61,7 +62,7 @@ fn load(components: &[(String, Vec<u8>)], config: HostConfig) -> Result<Call> {
             Component::Rules(_) => bail!("`{name}` is no condition"),
         }
     }
-    let programme = Programme { conditions: bindings().into(), ..Programme::unrestricted("main", "manual") };
+    let programme = Arc::new(Programme { conditions: bindings().into(), ..Programme::unrestricted("main", "manual") });
     Ok(Box::new(move |order: &crate::decision::Order| {
         let quoted = book.quote(&request(order, &programme)?, false)?;
         if let Some((failure, _)) = quoted.quote.conditions.iter().find_map(|run| run.failure.as_ref()) {
@@ -104,7 +105,7 @@ fn bindings() -> [Binding; 5] {
     })
 }
 
-fn request(order: &Order, programme: &Programme) -> Result<QuoteRequest> {
+fn request(order: &Order, programme: &Arc<Programme>) -> Result<QuoteRequest> {
     let usd = Currency::iso("USD").context("listed in ISO 4217")?;
     let line = |line: &crate::decision::Line| -> Result<Line> {
         let total = Minor::new(line.total)?;
@@ -133,8 +134,8 @@ fn request(order: &Order, programme: &Programme) -> Result<QuoteRequest> {
     let minutes = i64::from(order.weekday - 1) * 24 * 60 + i64::from(order.minute_of_day);
     Ok(QuoteRequest {
         order: asked,
-        site: Site::new("main", usd),
-        programmes: vec![programme.clone()],
+        site: Site::new("main", usd).into(),
+        programmes: vec![Arc::clone(programme)],
         cards: order.cards.iter().enumerate().map(card).collect::<Result<_>>()?,
         now: Moment::new(MONDAY + minutes * 60_000, 0).context("an instant in range")?,
     })
