@@ -30,7 +30,7 @@ fn begun(author: &Author, language: &str) -> PathBuf {
 /// What is bound to the day decides how the condition behaves: the projects' own rule gives way to a row of mistakes.
 fn quote(total: &str, day: &str) -> Value {
     json!({
-        "order": { "currency": "USD", "total": total },
+        "order": { "currency": "USD", "total": total, "lines": [{ "total": total, "sku": "A-1" }] },
         "programmes": [{ "code_name": "gift", "conditions": [{ "plugin": "lucky-days", "settings": { "days": [day] } }] }],
         "cards": [{ "id": "A", "programme": "gift", "balance": GREATEST }],
     })
@@ -55,7 +55,7 @@ fn check_mistakes(author: &Author, project: &Path, exception: &str) {
     failed("Tuesday", &format!("{failure}, `not-whole`: an amount is 0.5; it must be a whole number within 2^53 - 1"));
     failed("Monday", &format!("{failure}, `no-verdict`: "));
     failed("Saturday", "it used up its 50000000 units of fuel");
-    run(author, project, "35.00", "Friday").succeeded_with("log info: cards: 1");
+    run(author, project, "35.00", "Friday").succeeded_with("log info: cards: 1, without a sku");
     // One process, one sandbox after another: what fails leaves nothing behind.
     let step = |day: &str, claims: Value| json!({ "quote": quote("35.00", day), "claims": claims });
     let refused = || json!({ "outcome": { "A": "refused" }, "code": { "A": "condition-failed" }, "due": "35.00" });
@@ -116,13 +116,18 @@ fn javascript_from_nothing_to_its_mistakes() {
         if (days.includes(\"Sunday\")) request.order.nothing.at(0);
         if (days.includes(\"Wednesday\")) throw new Failure(\"no-idea\", \"not on Wednesdays\");
         if (days.includes(\"Tuesday\")) return everyCard(request, { tag: \"accept-up-to\", val: 0.5 });
-        if (days.includes(\"Friday\")) console.log(\"cards:\", request.cards.length);
+        if (days.includes(\"Friday\"))
+            console.log(`cards: ${request.cards.length},`, request.order.lines[0].sku ? \"with\" : \"without\", \"a sku\");
+        else if (request.order.lines) throw new Failure(\"lines\", \"on a day that does not ask for them\");
         while (days.includes(\"Saturday\"));
         if (days.includes(\"Thursday\")) return everyCard(request, acceptUpTo(request.order.total));
         if (days.includes(\"Monday\")) return [{ tag: \"acceptUpTo\", val: 100 }];
         const today";
     edit(&source, "const today", mistakes);
     edit(&source, "{ accept,", "{ Failure, accept, acceptUpTo,");
+    let needs =
+        "needs: [\"lines.sku\"], needsOf: ({ days }) => days.includes(\"Friday\") ? [\"lines\"] : [],\n    evaluate(";
+    edit(&source, "evaluate(", needs);
     author.giftcard(&project, &["plugin", "build", "--offline"]).succeeded();
     check_mistakes(
         &author,
@@ -246,7 +251,9 @@ fn python_from_nothing_to_its_mistakes() {
     if \"Monday\" in settings[\"days\"]:
         return every_card(request, None)
     if \"Friday\" in settings[\"days\"]:
-        print(\"cards:\", len(request.cards))
+        print(f\"cards: {len(request.cards)},\", \"with\" if request.order.lines[0].sku else \"without\", \"a sku\")
+    elif request.order.lines is not None:
+        raise CannotDecide(\"lines\", \"on a day that does not ask for them\")
     while \"Saturday\" in settings[\"days\"]:
         pass
     if \"Thursday\" in settings[\"days\"]:
@@ -254,6 +261,10 @@ fn python_from_nothing_to_its_mistakes() {
     today, days";
     edit(&source, "    today, days", mistakes);
     edit(&source, "import accept,", "import CannotDecide, accept, accept_up_to,");
+    let needs = "needs=[\"lines.sku\"],
+    needs_of=lambda settings: [\"lines\"] if \"Friday\" in settings[\"days\"] else [],
+    evaluate=evaluate";
+    edit(&source, "evaluate=evaluate", needs);
     author.giftcard(&project, &["plugin", "build", "--offline"]).succeeded();
     check_mistakes(
         &author,
