@@ -144,11 +144,13 @@ impl Desk {
         let mut filter = self.replay_filter(options)?;
         let at_once = options.page.map_or(PAGE, NonZero::get);
         state.is_over = false;
-        if let Some((first, last)) = self.store().sequences(filter.from, filter.to)? {
+        let sequences = self.store().sequences(filter.from, filter.to)?;
+        if let Some((first, last)) = sequences {
             (state.before, state.last, filter.last) = (first - 1, last, last);
             state.after = state.after.max(state.before);
         }
-        let pages = Pages { store: self.store(), filter, at_once, next: Mutex::new(Some((0, state.after))) };
+        let next = Mutex::new(sequences.map(|_| (0, state.after)));
+        let pages = Pages { store: self.store(), filter, at_once, next };
         let begun = Clock::now();
         let busy_before = state.busy_ms;
         thread::scope(|scope| {
