@@ -197,11 +197,8 @@ impl Condition {
         &self.0.facts
     }
 
-    /// The same on another host: its compiled code is copied, and it is not tried out again.
-    ///
-    /// # Errors
-    /// [`LoadError::Compile`]: the other host compiles otherwise, such as one that reads source lines.
-    pub fn on(&self, host: &Host) -> Result<Self, LoadError> {
+    /// The same on a host beside; see [`crate::Rulebook::on`].
+    pub(crate) fn on(&self, host: &Host) -> Result<Self, LoadError> {
         match self.0.on(host)? {
             Component::Condition(condition) => Ok(condition),
             Component::Rules(rules) => Err(other_world(rules.facts(), World::ConditionPlugin)),
@@ -216,11 +213,8 @@ impl Rules {
         &self.0.facts
     }
 
-    /// The same on another host; see [`Condition::on`].
-    ///
-    /// # Errors
-    /// As [`Condition::on`].
-    pub fn on(&self, host: &Host) -> Result<Self, LoadError> {
+    /// The same on a host beside; see [`crate::Rulebook::on`].
+    pub(crate) fn on(&self, host: &Host) -> Result<Self, LoadError> {
         match self.0.on(host)? {
             Component::Rules(rules) => Ok(rules),
             Component::Condition(condition) => Err(other_world(condition.facts(), World::GiftCard)),
@@ -242,7 +236,7 @@ impl Host {
 
     /// A host with the same settings and an engine of its own, and without the cache: for a thread that shares nothing with
     /// others. Threads of one host take turns at its sandboxes, whose memory then moves from core to core. Components are
-    /// brought over with [`Condition::on`] and [`Rulebook::on`](crate::Rulebook::on). At most `calls_max` calls run at once; more
+    /// brought over with [`Rulebook::on`](crate::Rulebook::on). At most `calls_max` calls run at once; more
     /// than are made at once let every component keep the memory that is made ready for it.
     ///
     /// # Errors
@@ -492,6 +486,10 @@ fn try_out(
         let known = Needs::NAMES.join(", ");
         let problem = format!("it needs `{}`, which this host does not know; known are {known}", clip(unknown));
         return Err(wrong(&who, problem));
+    }
+    let mut needs = BTreeSet::new();
+    if let Some(twice) = description.needs.iter().find(|need| !needs.insert(*need)) {
+        return Err(wrong(&who, format!("it needs `{}` twice", clip(twice))));
     }
     if seen.world == World::GiftCard && description.shares_limits {
         return Err(wrong(&who, "`shares-limits` is only for conditions".into()));

@@ -77,7 +77,7 @@ pub use limits::{
     WAIT_MAX,
 };
 pub use profile::{Profile, ProfileError, Profiler};
-pub use rulebook::{CallRecord, Quoted, RefundError, Refunded, Rulebook, Watch, pinned};
+pub use rulebook::{CallRecord, Moved, Quoted, RefundError, Refunded, Rulebook, Watch, pinned};
 pub use sandbox::Allocation;
 pub use settings::{Setting, SettingKind, SettingsError};
 

@@ -14,7 +14,10 @@ use crate::sandbox::{CallState, Sandbox};
 use crate::v0_1::{Needs, Problems, ask_of_settings, exported};
 
 /// Settings whose answer is remembered; past that all are forgotten.
-const REMEMBERED_MAX: usize = 4096;
+const REMEMBERED_MAX: usize = 1024;
+
+/// Bytes of texts of settings whose answer is remembered; those with more are asked about each time.
+const REMEMBERED_BYTES_MAX: usize = 8 << 10;
 
 /// What a component says of its needs.
 pub(crate) enum NeedsOf {
@@ -87,6 +90,10 @@ impl BySettings {
             Err(problems) => return Ok(Err(problems)),
         };
         let needs = self.allowed(&names)?;
+        let bytes = settings.iter().map(|(name, value)| name.len() + value.text_bytes());
+        if bytes.sum::<usize>() > REMEMBERED_BYTES_MAX {
+            return Ok(Ok(needs));
+        }
         let settings = settings.iter().map(|(name, value)| ((*name).to_string(), (*value).clone())).collect();
         let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED_MAX {
@@ -98,6 +105,12 @@ impl BySettings {
 
     /// No more than the description names, which is what was agreed to when the component was installed.
     fn allowed(&self, names: &[String]) -> Result<Needs, CallFailure> {
+        // INVARIANT: bounded work, whatever it answers. The description names nothing twice.
+        let parts = Needs::NAMES.len();
+        if names.len() > parts {
+            let detail = format!("it asks for {} parts of the order; there are {parts}", names.len());
+            return Err(Broken { rule: "undeclared-need", card: None, detail }.into());
+        }
         let declared = |name: &str| {
             let whole = matches!(name, "lines" | "customer").then(|| format!("{name}."));
             let field = |known: &String| whole.as_ref().is_some_and(|whole| known.starts_with(whole.as_str()));

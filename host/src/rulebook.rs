@@ -27,6 +27,13 @@ pub struct Rulebook {
     conditions: Arc<BTreeMap<String, Known>>,
 }
 
+/// Components that were brought over to one host, by their digests: each once, since its code is copied.
+#[derive(Default)]
+pub struct Moved {
+    rules: BTreeMap<String, Rules>,
+    conditions: BTreeMap<String, Condition>,
+}
+
 /// What a name means.
 #[derive(Clone)]
 struct Known {
@@ -125,24 +132,23 @@ impl Rulebook {
         self.name(name.clone(), condition, Some(name));
     }
 
-    /// The same on another host; see [`Host::beside`].
+    /// The same on a host that was made with [`Host::beside`] out of this one's: compiled code is copied, and nothing is tried
+    /// out again. `moved` has what was brought over before, so that rulebooks share it.
     ///
     /// # Errors
-    /// As [`Condition::on`].
-    pub fn on(&self, host: &Host) -> Result<Self, LoadError> {
-        let mut book = Self::new(self.rules.on(host)?);
-        let mut moved: BTreeMap<&str, Condition> = BTreeMap::new();
-        for (name, known) in &*self.conditions {
-            let digest = known.condition.facts().digest.as_str();
-            let condition = match moved.get(digest) {
-                Some(condition) => condition.clone(),
-                None => {
-                    let condition = known.condition.on(host)?;
-                    moved.insert(digest, condition.clone());
-                    condition
-                }
-            };
-            book.name(name.clone(), condition, known.off.clone());
+    /// [`LoadError::Compile`]: the other host compiles otherwise, such as one that reads source lines.
+    pub fn on(&self, host: &Host, moved: &mut Moved) -> Result<Self, LoadError> {
+        let rules = &self.rules;
+        let known = moved.rules.get(&rules.facts().digest).cloned();
+        let rules = known.map_or_else(|| rules.on(host), Ok)?;
+        moved.rules.insert(rules.facts().digest.clone(), rules.clone());
+        let mut book = Self::new(rules);
+        for (name, named) in &*self.conditions {
+            let digest = &named.condition.facts().digest;
+            let known = moved.conditions.get(digest).cloned();
+            let condition = known.map_or_else(|| named.condition.on(host), Ok)?;
+            moved.conditions.insert(digest.clone(), condition.clone());
+            book.name(name.clone(), condition, named.off.clone());
         }
         Ok(book)
     }
@@ -294,7 +300,7 @@ impl Condition {
         });
         let needs = match needs {
             Ok(needs) => needs,
-            Err(error) => return (Err(error), record(&loaded.facts, "evaluate", call.explain, Spent::default())),
+            Err(error) => return (Err(error), record(&loaded.facts, "needs-of", call.explain, Spent::default())),
         };
         match loaded.version.evaluate(loaded.sandbox(), &loaded.pre, &needs, call, &settings) {
             Ok((evaluation, spent)) => (Ok(evaluation), record(&loaded.facts, "evaluate", call.explain, spent)),

@@ -4,9 +4,9 @@
 mod condition;
 mod redemption;
 
-pub(crate) use condition::{ConditionPre, Needs, evaluate};
 #[cfg(feature = "contract-0-2-draft")]
 pub(crate) use condition::{Answer, limits_from_wit, verdicts_from_wit};
+pub(crate) use condition::{ConditionPre, Needs, evaluate};
 pub(crate) use redemption::{RulesPre, apply, refund};
 
 use giftcard_engine::check::Broken;

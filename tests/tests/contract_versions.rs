@@ -133,13 +133,17 @@ fn needs_are_asked_for_when_settings_are_saved_and_stay_below_what_was_declared(
     assert!(error.contains("undeclared-need"), "{error}");
     assert!(error.contains("it asks for `customer.email`; declared is lines.tags"), "{error}");
     // Whoever uses it unchecked has a condition that failed, and nothing has crossed.
+    let error = check(&by_binding("too-many", None)).unwrap_err().to_string();
+    assert!(error.contains("it asks for 100 parts of the order; there are 17"), "{error}");
     let trap = by_binding("trap", None);
     let error = check(&trap).unwrap_err().to_string();
     assert!(error.contains("needs-of"), "{error}");
     for (binding, code) in [(greedy, "undeclared-need"), (by_binding("tag", None), "bad-settings"), (trap, "trap")] {
         let quoted = quoted(&book, vec![binding]);
         assert_eq!(quoted.quote.applied, Minor::ZERO);
-        assert_eq!(calls(&quoted)[0].2, "");
+        // It was not asked for a verdict at all.
+        assert_eq!(calls(&quoted), []);
+        assert_eq!(quoted.calls[0].function, "needs-of");
         let failure = quoted.quote.conditions[0].failure.as_ref().unwrap();
         assert!(format!("{failure:?}").contains(code), "{failure:?}");
     }

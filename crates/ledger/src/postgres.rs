@@ -336,7 +336,10 @@ impl Store for PostgresStore {
     }
 
     fn sequences(&self, from: InstantMs, to: InstantMs) -> Result<Option<(i64, i64)>, StoreError> {
-        let rows = self.scan(scan::SEQUENCES, vec![parameter(from), parameter(to)], scan::read_sequences)?;
+        let rows = match from == InstantMs::MIN && to == InstantMs::MAX {
+            true => self.scan(scan::ALL_SEQUENCES, Vec::new(), scan::read_sequences)?,
+            false => self.scan(scan::SEQUENCES, vec![parameter(from), parameter(to)], scan::read_sequences)?,
+        };
         Ok(rows.into_iter().next().flatten())
     }
 

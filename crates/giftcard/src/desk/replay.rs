@@ -6,6 +6,7 @@ mod report;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -150,7 +151,7 @@ impl Desk {
             state.after = state.after.max(state.before);
         }
         let next = Mutex::new(sequences.map(|_| (0, state.after)));
-        let pages = Pages { store: self.store(), filter, at_once, next };
+        let pages = Pages { store: self.store(), filter, at_once, next, handed_out: AtomicUsize::new(0) };
         let begun = Clock::now();
         let busy_before = state.busy_ms;
         thread::scope(|scope| {
@@ -158,22 +159,27 @@ impl Desk {
             for thread in 0..threads {
                 let (sender, pages, stages) = (sender.clone(), &pages, &stages);
                 scope.spawn(move || {
-                    let own = (thread > 0).then(|| stages.beside());
-                    let stages = own.as_ref().unwrap_or(stages);
-                    // Nobody receives any more once the replay was stopped.
-                    while decide_page(options, stages, pages).is_some_and(|page| sender.send(page).is_ok()) {}
+                    let mut own = None;
+                    while let Some(page) = pages.take().transpose() {
+                        let stages = if thread == 0 { stages } else { own.get_or_insert_with(|| stages.beside()) };
+                        let decided = page.map_err(DeskError::from).and_then(|page| decide_page(options, stages, page));
+                        // Nobody receives any more once the replay was stopped.
+                        if sender.send(decided).is_err() {
+                            return;
+                        }
+                    }
                 });
             }
             drop(sender);
             let mut ahead = BTreeMap::new();
             let mut next = 0;
             for page in decided {
-                let page: Decided = page?;
+                let page = page?;
                 ahead.insert(page.number, page);
                 while let Some(page) = ahead.remove(&next) {
                     next += 1;
                     state.tally.add(page.tally);
-                    state.after = page.sequence;
+                    state.after = page.last;
                     let taken = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
                     state.busy_ms = busy_before.saturating_add(taken);
                     if !progress(&state) {
@@ -181,7 +187,8 @@ impl Desk {
                     }
                 }
             }
-            state.is_over = true;
+            // A thread that panicked has left a hole; leaving the scope says so.
+            state.is_over = next == pages.handed_out.load(Ordering::Acquire);
             progress(&state);
             Ok(state)
         })
@@ -213,40 +220,42 @@ struct Pages<'a> {
     at_once: usize,
     /// The number of the next page, and the last decision before it. None once there are no more, or none could be read.
     next: Mutex<Option<(usize, i64)>>,
+    handed_out: AtomicUsize,
 }
 
 impl Pages<'_> {
-    /// The next one, with its number.
-    fn take(&self) -> Result<Option<(usize, Vec<DecisionRow>)>, StoreError> {
+    fn take(&self) -> Result<Option<Page>, StoreError> {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((number, after)) = next.take() else { return Ok(None) };
-        let page = self.store.decisions(&self.filter, after, self.at_once)?;
-        let Some(last) = page.last() else { return Ok(None) };
-        *next = Some((number + 1, last.sequence));
-        Ok(Some((number, page)))
+        let rows = self.store.decisions(&self.filter, after, self.at_once)?;
+        let Some(last) = rows.last().map(|row| row.sequence) else { return Ok(None) };
+        *next = Some((number + 1, last));
+        self.handed_out.store(number + 1, Ordering::Release);
+        Ok(Some(Page { number, last, rows }))
     }
+}
+
+/// Decisions that are decided again by one thread.
+struct Page {
+    number: usize,
+    /// The sequence of the last.
+    last: i64,
+    rows: Vec<DecisionRow>,
 }
 
 /// A page that was decided again.
 struct Decided {
     number: usize,
-    /// Of its last decision.
-    sequence: i64,
+    last: i64,
     tally: Tally,
 }
 
-/// Decides the next page; nothing where there is none.
-fn decide_page(options: &ReplayOptions, stages: &Stages, pages: &Pages<'_>) -> Option<Result<Decided, DeskError>> {
-    let decided = || {
-        let Some((number, page)) = pages.take()? else { return Ok(None) };
-        let Some(sequence) = page.last().map(|row| row.sequence) else { return Ok(None) };
-        let mut tally = Tally::default();
-        for row in page.iter().filter(|row| options.chooses(row)) {
-            decide(options, stages, row, &mut tally)?;
-        }
-        Ok(Some(Decided { number, sequence, tally }))
-    };
-    decided().transpose()
+fn decide_page(options: &ReplayOptions, stages: &Stages, page: Page) -> Result<Decided, DeskError> {
+    let mut tally = Tally::default();
+    for row in page.rows.iter().filter(|row| options.chooses(row)) {
+        decide(options, stages, row, &mut tally)?;
+    }
+    Ok(Decided { number: page.number, last: page.last, tally })
 }
 
 /// Whether a card of a programme is among those that were decided about.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use giftcard_engine::programme::{Programme, Site};
 use giftcard_engine::{Currency, QuoteRequest};
-use giftcard_host::{Component, Condition, Host, Rulebook, Rules};
+use giftcard_host::{Component, Condition, Host, Moved, Rulebook, Rules};
 use giftcard_ledger::model::Hash32;
 use giftcard_ledger::store::StoreError;
 
@@ -91,8 +91,8 @@ impl Stage {
 pub(super) struct Stages {
     vault: Arc<Vault>,
     instead: Instead,
-    /// A host to run everything on; that of the vault if absent.
-    host: Option<Host>,
+    /// A host to run everything on, and what is there already; that of the vault if absent.
+    host: Option<(Host, Mutex<Moved>)>,
     #[allow(clippy::type_complexity, reason = "a stage, or why there is none")]
     known: Mutex<HashMap<Hash32, Result<Arc<Stage>, Rerun>>>,
 }
@@ -105,7 +105,7 @@ impl Stages {
     /// The same for a thread of its own, which then waits for no other thread's sandboxes.
     pub(super) fn beside(&self) -> Self {
         // Where there is no room for another engine it is slower, and nothing else.
-        let host = self.vault.base().host().beside(CALLS_BESIDE).ok();
+        let host = self.vault.base().host().beside(CALLS_BESIDE).ok().map(|host| (host, Mutex::default()));
         Self { vault: Arc::clone(&self.vault), instead: self.instead.clone(), host, known: Mutex::default() }
     }
 
@@ -150,7 +150,10 @@ impl Stages {
             zone,
             programmes,
             till: Till::new(match &self.host {
-                Some(host) => book.on(host).unwrap_or(book),
+                Some((host, moved)) => {
+                    let mut moved = moved.lock().unwrap_or_else(PoisonError::into_inner);
+                    book.on(host, &mut moved).unwrap_or(book)
+                }
                 None => book,
             }),
             is_changed,

@@ -94,6 +94,7 @@ export function rule(rule) {
                 let needs = [];
                 const problems = checked(() => {
                     needs = needsOf(plain(settings));
+                    if (!Array.isArray(needs)) throw new Failure("no-needs", "`needsOf` returns no list");
                     return [];
                 });
                 if (problems.length > 0) throw problems;

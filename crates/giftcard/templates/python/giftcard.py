@@ -128,7 +128,10 @@ def export(
             if needs_of is None:
                 return description.needs
             try:
-                return list(needs_of(_plain(settings)))
+                needs = needs_of(_plain(settings))
+                if isinstance(needs, str):
+                    raise CannotDecide("no-needs", "`needs_of` returns a text and no list")
+                return list(needs)
             except Exception as error:
                 raise Err([Problem("", _place(error))]) from None
 

@@ -53,9 +53,13 @@ WHERE o.sequence > $1 AND o.sequence <= $6 AND o.decision IS NOT NULL AND o.at +
 AND ($4::text IS NULL OR o.site = $4)
 ORDER BY o.sequence LIMIT $5";
 
-/// The least and the greatest sequence from a moment ($1) on until before another ($2).
+/// The least and the greatest sequence.
+pub(super) const ALL_SEQUENCES: &str = "SELECT min(sequence), max(sequence) FROM operation";
+
+/// The same from a moment ($1) on until before another ($2). By the index of moments: by that of sequences it would go through
+/// all operations before the period.
 pub(super) const SEQUENCES: &str = "\
-SELECT min(sequence), max(sequence) FROM operation WHERE until IS NULL AND at >= $1 AND at < $2";
+SELECT min(sequence + 0), max(sequence + 0) FROM operation WHERE until IS NULL AND at >= $1 AND at < $2";
 
 /// Documents of a kind ($1) and site ($2) after an id ($3), at most $4.
 pub(super) const RECORDS: &str = "\

@@ -5,10 +5,11 @@ use giftcard_plugin::prelude::*;
 
 struct ByBinding;
 
-const RULES: [(&str, &str); 4] = [
+const RULES: [(&str, &str); 5] = [
     ("any-order", "Any order"),
     ("tag", "A tag"),
     ("what-was-not-declared", "What was not declared"),
+    ("too-many", "The same over and over"),
     ("trap", "A trap"),
 ];
 
@@ -35,6 +36,7 @@ impl Condition for ByBinding {
             ("tag", None) => return Err(vec![problem("tag", "is missing; the rule `tag` looks for one")]),
             ("tag", Some(_)) => vec!["lines.tags".to_string()],
             ("what-was-not-declared", _) => vec!["customer.email".to_string()],
+            ("too-many", _) => vec!["lines.tags".to_string(); 100],
             ("trap", _) => panic!("no needs"),
             _ => Vec::new(),
         })
