@@ -15,7 +15,7 @@ use std::time::Duration;
 use giftcard_engine::moment::InstantMs;
 use rusqlite::Connection;
 
-use self::mover::Mover;
+use self::mover::{Mover, Moving};
 use self::readers::Readers;
 use self::trouble::{Consequence, Trouble};
 use crate::model::{Account, Code, CodeState, Hash32, Id, Record, RecordKind};
@@ -102,6 +102,7 @@ pub enum Synchronous {
 /// A ledger in a SQLite file.
 pub struct SqliteStore {
     mover: Mover,
+    moving: Arc<Moving>,
     readers: Readers,
     writer: Arc<Mutex<Connection>>,
     /// How many wait for it to write.
@@ -124,13 +125,23 @@ impl SqliteStore {
             Readers::new(options.readers, move || open::reader(&path, &options))
         };
         let writer = Arc::new(Mutex::new(writer));
-        let failed = Arc::new(OnceLock::new());
+        let (failed, moving) = (Arc::new(OnceLock::new()), Arc::new(Moving::default()));
         let mover = {
             let (path, options) = (path.clone(), options.clone());
             let opened = options.clone();
-            Mover::new(Arc::clone(&writer), Arc::clone(&failed), &options, move || open::mover(&path, &opened))
+            let shared = (Arc::clone(&moving), Arc::clone(&failed));
+            Mover::new(Arc::clone(&writer), shared, &options, move || open::mover(&path, &opened))
         };
-        Ok(Self { mover, readers, writer, writers: AtomicUsize::new(0), failed, path, options: options.clone() })
+        Ok(Self {
+            mover,
+            moving,
+            readers,
+            writer,
+            writers: AtomicUsize::new(0),
+            failed,
+            path,
+            options: options.clone(),
+        })
     }
 
     /// The file, absolute.
@@ -164,11 +175,7 @@ impl SqliteStore {
     /// Moves the log into the file, without waiting for anyone.
     fn move_log(&self, connection: &Connection, how: &str) {
         let syncs = self.options.synchronous == Synchronous::Full;
-        if let Err(trouble) = mover::pass(connection, how, syncs)
-            && let Consequence::Lasting(why) = trouble.of_write()
-        {
-            self.fail(why);
-        }
+        self.moving.unless_others(&self.failed, || mover::pass(connection, how, syncs));
     }
 
     /// Takes a transaction back and tells what its failure means.

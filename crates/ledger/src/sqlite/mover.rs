@@ -8,7 +8,7 @@
 //! nothing until it is opened again and its whole log is moved anew.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -35,6 +35,7 @@ pub(super) struct Mover {
 struct Shared {
     open: Open,
     writer: Arc<Mutex<Connection>>,
+    moving: Arc<Moving>,
     /// The ledger's failure, if there was one.
     failed: Arc<OnceLock<String>>,
     /// Whether what is moved is synced.
@@ -53,7 +54,7 @@ struct Shared {
 impl Mover {
     pub(super) fn new(
         writer: Arc<Mutex<Connection>>,
-        failed: Arc<OnceLock<String>>,
+        (moving, failed): (Arc<Moving>, Arc<OnceLock<String>>),
         options: &SqliteOptions,
         open: impl Fn() -> Result<Connection, Trouble> + Send + Sync + 'static,
     ) -> Self {
@@ -61,6 +62,7 @@ impl Mover {
         let shared = Shared {
             open: Box::new(open),
             writer,
+            moving,
             failed,
             syncs: options.synchronous == Synchronous::Full,
             pages,
@@ -113,29 +115,65 @@ impl Shared {
             }
             connection = connection.or_else(|| (self.open)().ok());
             let Some(open) = &connection else { continue };
-            if let Err(trouble) = self.run(open) {
-                if let Consequence::Lasting(why) = trouble.of_write() {
-                    let _ = self.failed.set(why);
-                }
+            if self.run(open).is_none() {
                 // With another one the next time: what went wrong may be of this one.
                 connection = None;
             }
         }
     }
 
-    fn run(&self, connection: &Connection) -> Result<(), Trouble> {
+    /// `None` where something went wrong.
+    fn run(&self, connection: &Connection) -> Option<()> {
         for _ in 0..ROUNDS_MAX {
-            let moved = pass(connection, "PRAGMA wal_checkpoint(PASSIVE)", self.syncs)?;
+            let moved =
+                self.moving.wait(&self.failed, || pass(connection, "PRAGMA wal_checkpoint(PASSIVE)", self.syncs))?;
             let left = self.last.load(Ordering::Relaxed).saturating_sub(moved);
             if left <= self.pages / SMALL || self.is_closed.load(Ordering::Acquire) {
                 break;
             }
         }
-        let Ok(_nobody_writes) = self.writer.lock() else { return Ok(()) };
-        if self.failed.get().is_some() {
-            return Ok(());
+        let Ok(_nobody_writes) = self.writer.lock() else { return Some(()) };
+        let restart = || pass(connection, "PRAGMA wal_checkpoint(RESTART)", self.syncs);
+        self.moving.wait(&self.failed, restart).map(|_| ())
+    }
+}
+
+/// One moves the log at a time, until it is known how that went: where a part was moved and its sync failed, whoever moves the
+/// rest would have a sync that works, and the log could begin again without what is lost.
+#[derive(Default)]
+pub(super) struct Moving(Mutex<()>);
+
+impl Moving {
+    /// Moves, once nobody else does. What `pass` answers; `None` where it failed, or the ledger has.
+    fn wait(&self, failed: &OnceLock<String>, pass: impl FnOnce() -> Result<u32, Trouble>) -> Option<u32> {
+        let _moving = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::told(failed, pass)
+    }
+
+    /// Moves, unless somebody else does. The caller may hold the writer's lock, for which who moves may wait.
+    pub(super) fn unless_others(&self, failed: &OnceLock<String>, pass: impl FnOnce() -> Result<u32, Trouble>) {
+        let moving = match self.0.try_lock() {
+            Ok(moving) => moving,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        let _ = Self::told(failed, pass);
+        drop(moving);
+    }
+
+    fn told(failed: &OnceLock<String>, pass: impl FnOnce() -> Result<u32, Trouble>) -> Option<u32> {
+        if failed.get().is_some() {
+            return None;
         }
-        pass(connection, "PRAGMA wal_checkpoint(RESTART)", self.syncs).map(|_| ())
+        match pass() {
+            Ok(moved) => Some(moved),
+            Err(trouble) => {
+                if let Consequence::Lasting(why) = trouble.of_write() {
+                    let _ = failed.set(why);
+                }
+                None
+            }
+        }
     }
 }
 
