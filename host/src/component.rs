@@ -165,10 +165,8 @@ impl<P> Loaded<P> {
         let failed = |error: wasmtime::Error| CompileError { who: who.boxed(), cause: clip(&format!("{error:#}")) };
         let code = self.plugin.instance.component().serialize().map_err(failed)?;
         let code = deserialize(host.sandbox().engine(), &code).map_err(failed)?;
-        let plugin = host.link(&who, &code, self.version).and_then(|linked| {
-            let linked = self.version.plugin(linked);
-            linked.map_err(|error| LinkError { who: who.boxed(), cause: clip(&format!("{error:#}")) }.into())
-        })?;
+        let linked = host.link(&who, &code, self.version)?;
+        let plugin = self.version.plugin(linked).map_err(|error| not_linked(&who, &error))?;
         let sandbox = host.sandbox().with_limits(self.sandbox.limits().clone());
         host.place(sandbox, Arc::clone(&self.facts), self.version, plugin)
     }
@@ -355,18 +353,16 @@ impl Host {
         plugin: PluginPre,
     ) -> Result<Component, LoadError> {
         let (host, who, linked) = (self.clone(), facts.who().to_string(), plugin.instance.clone());
-        let failed = |facts: &Facts, error: wasmtime::Error| {
-            LoadError::from(LinkError { who: Box::new(facts.who()), cause: clip(&format!("{error:#}")) })
-        };
-        let needs = NeedsOf::new(&linked, version.number(), &facts.needs).map_err(|error| failed(&facts, error))?;
+        let failed = |error: wasmtime::Error| not_linked(&facts.who(), &error);
+        let needs = NeedsOf::new(&linked, version.number(), &facts.needs).map_err(failed)?;
         Ok(match facts.world {
             World::ConditionPlugin => {
-                let pre = version.condition(linked).map_err(|error| failed(&facts, error))?;
+                let pre = version.condition(linked).map_err(failed)?;
                 let loaded = Loaded { host, sandbox, facts, who, version, needs, pre, plugin };
                 Component::Condition(Condition(Arc::new(loaded)))
             }
             World::GiftCard => {
-                let pre = RulesPre::new(linked).map_err(|error| failed(&facts, error))?;
+                let pre = RulesPre::new(linked).map_err(failed)?;
                 Component::Rules(Rules(Arc::new(Loaded { host, sandbox, facts, who, version, needs, pre, plugin })))
             }
         })
@@ -433,7 +429,7 @@ impl Host {
         version
             .linker(self.sandbox())
             .and_then(|linker| linker.instantiate_pre(code))
-            .map_err(|error| LinkError { who: who.boxed(), cause: clip(&format!("{error:#}")) }.into())
+            .map_err(|error| not_linked(who, &error))
     }
 }
 
@@ -454,10 +450,7 @@ fn try_out(
     linked: &InstancePre<CallState>,
     seen: Seen,
 ) -> Result<(Arc<Facts>, PluginPre), LoadError> {
-    let plugin = seen
-        .version
-        .plugin(linked.clone())
-        .map_err(|error| LinkError { who: who.boxed(), cause: clip(&format!("{error:#}")) })?;
+    let plugin = seen.version.plugin(linked.clone()).map_err(|error| not_linked(&who, &error))?;
     let describe = || v0_1::describe(sandbox, &plugin);
     let failed = |who: &Who, cause: TrialCause| LoadError::from(TrialError { who: who.boxed(), cause });
     let first = describe().map_err(|failure| failed(&who, failure.into()))?;
@@ -524,6 +517,10 @@ fn try_out(
         shares_limits: description.shares_limits,
     };
     Ok((Arc::new(facts), plugin))
+}
+
+fn not_linked(who: &Who, error: &wasmtime::Error) -> LoadError {
+    LinkError { who: who.boxed(), cause: clip(&format!("{error:#}")) }.into()
 }
 
 fn other_world(facts: &Facts, wanted: World) -> LoadError {

@@ -27,11 +27,34 @@ pub struct Rulebook {
     conditions: Arc<BTreeMap<String, Known>>,
 }
 
-/// Components that were brought over to one host, by their digests: each once, since its code is copied.
-#[derive(Default)]
+/// A host beside another, and the components that were brought over to it, by their digests: each once, since its code is
+/// copied.
 pub struct Moved {
+    host: Host,
     rules: BTreeMap<String, Rules>,
     conditions: BTreeMap<String, Condition>,
+}
+
+impl Moved {
+    /// To a host that was made with [`Host::beside`]; nothing is there yet.
+    #[must_use]
+    pub fn to(host: Host) -> Self {
+        Self { host, rules: BTreeMap::new(), conditions: BTreeMap::new() }
+    }
+}
+
+/// What is known under a digest, or what is made now and known from then on.
+fn known_or<T: Clone>(
+    known: &mut BTreeMap<String, T>,
+    digest: &str,
+    make: impl FnOnce() -> Result<T, LoadError>,
+) -> Result<T, LoadError> {
+    if let Some(known) = known.get(digest) {
+        return Ok(known.clone());
+    }
+    let made = make()?;
+    known.insert(digest.to_string(), made.clone());
+    Ok(made)
 }
 
 /// What a name means.
@@ -133,22 +156,16 @@ impl Rulebook {
     }
 
     /// The same on a host that was made with [`Host::beside`] out of this one's: compiled code is copied, and nothing is tried
-    /// out again. `moved` has what was brought over before, so that rulebooks share it.
+    /// out again. Rulebooks share what is there already.
     ///
     /// # Errors
     /// [`LoadError::Compile`]: the other host compiles otherwise, such as one that reads source lines.
-    pub fn on(&self, host: &Host, moved: &mut Moved) -> Result<Self, LoadError> {
-        let rules = &self.rules;
-        let known = moved.rules.get(&rules.facts().digest).cloned();
-        let rules = known.map_or_else(|| rules.on(host), Ok)?;
-        moved.rules.insert(rules.facts().digest.clone(), rules.clone());
-        let mut book = Self::new(rules);
-        for (name, named) in &*self.conditions {
-            let digest = &named.condition.facts().digest;
-            let known = moved.conditions.get(digest).cloned();
-            let condition = known.map_or_else(|| named.condition.on(host), Ok)?;
-            moved.conditions.insert(digest.clone(), condition.clone());
-            book.name(name.clone(), condition, named.off.clone());
+    pub fn on(&self, moved: &mut Moved) -> Result<Self, LoadError> {
+        let Moved { host, rules, conditions } = moved;
+        let mut book = Self::new(known_or(rules, &self.rules.facts().digest, || self.rules.on(host))?);
+        for (name, Known { condition, off }) in &*self.conditions {
+            let moved = known_or(conditions, &condition.facts().digest, || condition.on(host))?;
+            book.name(name.clone(), moved, off.clone());
         }
         Ok(book)
     }

@@ -367,10 +367,10 @@ fn a_rulebook_on_a_host_beside_answers_the_same_at_the_same_cost() {
     let host = host();
     let book = standard_rulebook(&host);
     let beside = host.beside(4).unwrap();
-    let mut there = Moved::default();
-    let moved = book.on(&beside, &mut there).unwrap();
+    let mut there = Moved::to(beside);
+    let moved = book.on(&mut there).unwrap();
     assert_eq!(
-        book.on(&beside, &mut there).unwrap().quote(&request(100, &[50], Vec::new()), false).unwrap().quote.due,
+        book.on(&mut there).unwrap().quote(&request(100, &[50], Vec::new()), false).unwrap().quote.due,
         Minor::new(50).unwrap()
     );
     let question = request(3_500, &[1_500, 4_000], vec![binding("time-window", "from-date", "2020-01-01")]);
@@ -383,8 +383,6 @@ fn a_rulebook_on_a_host_beside_answers_the_same_at_the_same_cost() {
     assert_eq!(moved.quote(&question, true).unwrap(), there);
     // Code of one kind of host is none for another.
     let other = Host::new(HostConfig { source_lines: true, ..HostConfig::default() }).unwrap();
-    let Err(error) = moved.on(&other, &mut Moved::default()) else {
-        panic!("code of another kind of host was taken over")
-    };
+    let Err(error) = moved.on(&mut Moved::to(other)) else { panic!("code of another kind of host was taken over") };
     assert_eq!(error.stage(), "compile", "{error}");
 }

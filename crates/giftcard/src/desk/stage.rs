@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use giftcard_engine::programme::{Programme, Site};
 use giftcard_engine::{Currency, QuoteRequest};
-use giftcard_host::{Component, Condition, Host, Moved, Rulebook, Rules};
+use giftcard_host::{Component, Condition, Moved, Rulebook, Rules};
 use giftcard_ledger::model::Hash32;
 use giftcard_ledger::store::StoreError;
 
@@ -91,22 +91,23 @@ impl Stage {
 pub(super) struct Stages {
     vault: Arc<Vault>,
     instead: Instead,
-    /// A host to run everything on, and what is there already; that of the vault if absent.
-    host: Option<(Host, Mutex<Moved>)>,
+    /// Where everything runs; on the vault's host if absent.
+    beside: Option<Mutex<Moved>>,
     #[allow(clippy::type_complexity, reason = "a stage, or why there is none")]
     known: Mutex<HashMap<Hash32, Result<Arc<Stage>, Rerun>>>,
 }
 
 impl Stages {
     pub(super) fn new(vault: Arc<Vault>, instead: Instead) -> Self {
-        Self { vault, instead, host: None, known: Mutex::default() }
+        Self { vault, instead, beside: None, known: Mutex::default() }
     }
 
     /// The same for a thread of its own, which then waits for no other thread's sandboxes.
     pub(super) fn beside(&self) -> Self {
         // Where there is no room for another engine it is slower, and nothing else.
-        let host = self.vault.base().host().beside(CALLS_BESIDE).ok().map(|host| (host, Mutex::default()));
-        Self { vault: Arc::clone(&self.vault), instead: self.instead.clone(), host, known: Mutex::default() }
+        let host = self.vault.base().host().beside(CALLS_BESIDE).ok();
+        let beside = host.map(|host| Mutex::new(Moved::to(host)));
+        Self { vault: Arc::clone(&self.vault), instead: self.instead.clone(), beside, known: Mutex::default() }
     }
 
     /// The stage of a context; inside, why there is none.
@@ -149,10 +150,10 @@ impl Stages {
             site,
             zone,
             programmes,
-            till: Till::new(match &self.host {
-                Some((host, moved)) => {
+            till: Till::new(match &self.beside {
+                Some(moved) => {
                     let mut moved = moved.lock().unwrap_or_else(PoisonError::into_inner);
-                    book.on(host, &mut moved).unwrap_or(book)
+                    book.on(&mut moved).unwrap_or(book)
                 }
                 None => book,
             }),

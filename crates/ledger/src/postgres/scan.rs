@@ -44,8 +44,8 @@ SELECT ROW(o.*)::operation_v1,
     ARRAY(SELECT ROW(e.*)::entry_v1 FROM entry e WHERE e.operation = o.sequence ORDER BY e.place)
 FROM operation o WHERE o.sequence > $1 ORDER BY o.sequence LIMIT $2";
 
-/// Decisions of operations after a number ($1), from a moment ($2) until before another ($3), of a site ($4) or all, at
-/// most $5.
+/// Decisions of operations after a number ($1) and up to another ($6), from a moment ($2) until before another ($3), of a site
+/// ($4) or all, at most $5. Not by the index of moments: that would go through the whole period for each page.
 pub(super) const DECISIONS: &str = "\
 SELECT o.sequence, o.site, o.key, o.at, o.for_order, o.decision, p.body
 FROM operation o LEFT JOIN personal p ON p.reference = o.personal

@@ -248,7 +248,7 @@ pub(super) fn operations(connection: &Connection, after: i64, limit: usize) -> R
     }
 }
 
-/// Decisions of operations by sequence.
+/// The least and the greatest sequence of a period.
 pub(super) fn sequences(
     connection: &Connection,
     from: InstantMs,
@@ -268,6 +268,7 @@ pub(super) fn sequences(
     Ok(first.zip(last))
 }
 
+/// Decisions of operations by sequence.
 pub(super) fn decisions(
     connection: &Connection,
     filter: &DecisionFilter,
