@@ -98,6 +98,18 @@ fn what_a_failed_sync_left_of_a_moved_log_is_moved_again() {
     }
 }
 
+/// A commit that is written while the mover's sync of the log fails would be synced without a word and not be durable. So
+/// nobody but who commits syncs the log while somebody may commit.
+#[test]
+fn who_moves_the_log_takes_no_failure_from_a_commit_beside_it() {
+    for seed in 120..124 {
+        let (moved, tally) =
+            failing::fail_beside_a_commit(seed, 60).unwrap_or_else(|error| panic!("{seed}: {error:#}"));
+        assert!(moved >= 3 && tally.images >= 60, "{moved}, {tally:?}");
+        assert_eq!((tally.lost, tally.broken), ((0, 0), 0), "{:#?}", tally.faults);
+    }
+}
+
 #[test]
 fn what_a_failed_sync_left_in_the_log_is_not_answered() {
     for seed in 60..64 {

@@ -125,12 +125,12 @@ impl SqliteStore {
             Readers::new(options.readers, move || open::reader(&path, &options))
         };
         let writer = Arc::new(Mutex::new(writer));
-        let (failed, moving) = (Arc::new(OnceLock::new()), Arc::new(Moving::default()));
+        let failed = Arc::new(OnceLock::new());
+        let moving = Arc::new(Moving::new(Arc::clone(&failed), options.synchronous));
         let mover = {
             let (path, options) = (path.clone(), options.clone());
             let opened = options.clone();
-            let shared = (Arc::clone(&moving), Arc::clone(&failed));
-            Mover::new(Arc::clone(&writer), shared, &options, move || open::mover(&path, &opened))
+            Mover::new(Arc::clone(&writer), Arc::clone(&moving), &options, move || open::hands(&path, &opened))
         };
         Ok(Self {
             mover,
@@ -166,16 +166,10 @@ impl SqliteStore {
             self.mover.committed(pages);
             // The thread that does it is too slow, or not there.
             if pages >= self.options.log_pages.saturating_mul(LOG_TIMES_MAX) {
-                self.move_log(&connection, "PRAGMA wal_checkpoint(PASSIVE)");
+                self.moving.unless_others(&connection, mover::PASSIVE);
             }
         }
         Ok(done)
-    }
-
-    /// Moves the log into the file, without waiting for anyone.
-    fn move_log(&self, connection: &Connection, how: &str) {
-        let syncs = self.options.synchronous == Synchronous::Full;
-        self.moving.unless_others(&self.failed, || mover::pass(connection, how, syncs));
     }
 
     /// Takes a transaction back and tells what its failure means.
@@ -206,7 +200,7 @@ impl SqliteStore {
             }
             // Without waiting, which would keep writers out.
             let _ = connection.busy_timeout(Duration::ZERO);
-            self.move_log(&connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+            self.moving.unless_others(&connection, "PRAGMA wal_checkpoint(TRUNCATE)");
             let _ = connection.busy_timeout(self.options.busy_timeout());
             if !matches!(log::committed_pages(&connection), Ok(Some(1..))) {
                 return;

@@ -12,7 +12,7 @@ use giftcard_ledger::store::{AccountFilter, Want};
 use super::books;
 use super::client::{Action, Client, Reply};
 use super::power::{Recording, Tally, cut_power};
-use super::scene::{CHECKPOINTS, Scene, check_pages, desk_of, not_failed};
+use super::scene::{CHECKPOINTS, LEDGER, Scene, check_pages, desk_of, not_failed};
 use super::shopper::{ISSUE, issue};
 use super::tape::{Fault, Trap};
 use crate::bank;
@@ -22,6 +22,9 @@ const ROUNDS_BEFORE: usize = 2;
 
 /// Rounds in which a fault has to come about.
 const ROUNDS_MAX: usize = 200;
+
+/// Rounds in which the log is moved beside commits some times.
+const ROUNDS_BESIDE: usize = 40;
 
 /// What is tried.
 #[derive(Clone, Copy, Debug)]
@@ -96,26 +99,60 @@ pub fn fail(case: Case) -> Result<Outcome> {
         }
     };
     scene.shim.tape().set(None);
-    let desk = scene.open().context("it does not open again")?;
-    let outcome = recovered(&desk, &mut scene.client(), || scene.shim.position(), failed)?;
+    let (outcome, desk) = goes_on(&mut scene, failed)?;
     if let Some(kept) = &kept {
         // Beside the new one it still refuses to write.
         let reply = Action::Load { card: 0, amount: 1 }.perform(kept, "beside", bank::NOW);
         ensure!(matches!(&reply, Reply::Failed(code, _) if code == "database-failed"), "{reply:?}");
     }
+    let tally = then_cut_power(&scene, case.seed, before, case.images, (desk, kept))?;
+    Ok(Outcome { tally, ..outcome })
+}
+
+/// The ledger opens again and has what it has to have, and it can be gone on with.
+fn goes_on(scene: &mut Scene, failed: usize) -> Result<(Outcome, Desk)> {
+    let desk = scene.open().context("it does not open again")?;
+    let outcome = recovered(&desk, &mut scene.client(), || scene.shim.position(), failed)?;
     for _ in 0..ROUNDS_BEFORE {
         scene.round(&desk).iter().try_for_each(not_failed)?;
     }
     scene.client().compare(desk.store(), usize::MAX, usize::MAX)?.into_result()?;
     books::verify(&desk)?;
     check_pages(&scene.path)?;
-    // If the power goes now, what was acknowledged after the failure does not stand on what was never on the disk.
+    Ok((outcome, desk))
+}
+
+/// If the power goes now, what was acknowledged after the failure does not stand on what was never on the disk.
+fn then_cut_power(scene: &Scene, seed: u64, from: usize, images: usize, open: (Desk, Option<Desk>)) -> Result<Tally> {
     let events = std::mem::take(&mut scene.shim.tape().events);
-    drop((desk, kept));
+    drop(open);
     let client = std::mem::take(&mut *scene.client());
-    let recording = Recording { seed: case.seed, events, client, operations: Vec::new() };
-    let tally = cut_power(&recording, before, case.images, false)?;
-    Ok(Outcome { tally, ..outcome })
+    cut_power(&Recording { seed, events, client, operations: Vec::new() }, from, images, false)
+}
+
+/// Lets the sync of who moves the log fail while a commit beside it is written and not synced yet. The system tells of that
+/// failure once, so the commit's own sync works and says nothing. Returns how often the file was synced meanwhile, and
+/// what power cuts from then on showed.
+///
+/// # Errors
+/// What was not as promised.
+pub fn fail_beside_a_commit(seed: u64, images: usize) -> Result<(usize, Tally)> {
+    let mut scene = Scene::new(seed, 5, Synchronous::Full)?;
+    scene.log_pages = 12;
+    let desk = scene.open()?;
+    let before = scene.shim.position();
+    scene.shim.arm_gate();
+    for _ in 0..ROUNDS_BESIDE {
+        let replies = scene.round(&desk);
+        if replies.iter().any(|reply| not_failed(reply).is_err()) {
+            break;
+        }
+    }
+    scene.shim.disarm_gate();
+    let moved = super::power::syncs_of(&scene.shim.tape().events, LEDGER);
+    drop(desk);
+    let (_, desk) = goes_on(&mut scene, 0)?;
+    Ok((moved, then_cut_power(&scene, seed, before, images, (desk, None))?))
 }
 
 /// The error that operations got. It has to say what happened and what helps.

@@ -106,13 +106,18 @@ impl Recording {
     /// How often SQLite moved the log into the file and synced that.
     #[must_use]
     pub fn checkpoints(&self) -> usize {
-        let named = |event: &Event| match event {
-            Event::Named { file, name } if name == LEDGER => Some(*file),
-            _ => None,
-        };
-        let ledger = self.events.iter().find_map(named);
-        self.events.iter().filter(|event| matches!(event, Event::Synced { file } if Some(*file) == ledger)).count()
+        syncs_of(&self.events, LEDGER)
     }
+}
+
+/// How often a file was synced.
+pub(super) fn syncs_of(events: &[Event], name: &str) -> usize {
+    let named = |event: &Event| match event {
+        Event::Named { file, name: given } if given == name => Some(*file),
+        _ => None,
+    };
+    let wanted = events.iter().find_map(named);
+    events.iter().filter(|event| matches!(event, Event::Synced { file } if Some(*file) == wanted)).count()
 }
 
 /// What power cuts did.

@@ -4,7 +4,8 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rusqlite::ffi;
@@ -31,6 +32,7 @@ struct Shared {
     /// The usual layer.
     base: *mut ffi::sqlite3_vfs,
     tape: Mutex<Tape>,
+    gate: Gate,
 }
 
 // SAFETY: `base` is the platform's own layer, which SQLite makes once, never frees, and calls from any thread.
@@ -61,6 +63,73 @@ struct OpenFile {
     kept: Option<usize>,
     /// Whether its next sync syncs the folder.
     syncs_folder: bool,
+    is_log: bool,
+    /// Whether it was written to through this handle since this handle synced it.
+    is_dirty: bool,
+}
+
+/// Brings two syncs of one log together, that of who has written to it and another: see [`Shim::arm_gate`].
+#[derive(Default)]
+struct Gate {
+    stage: Mutex<Stage>,
+    moved: Condvar,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// Nobody waits.
+    #[default]
+    Open,
+    /// The next sync by another waits for a writer's.
+    Armed,
+    /// It waits.
+    OtherWaits,
+    /// A writer has written and is about to sync.
+    BothWait,
+    /// The other's sync has failed.
+    Failed,
+}
+
+/// How long one waits for the other at the gate.
+const GATE_PATIENCE: Duration = Duration::from_millis(500);
+
+impl Gate {
+    fn lock(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, stage: Stage) {
+        *self.lock() = stage;
+        self.moved.notify_all();
+    }
+
+    /// Waits as long as the stage is `while_`.
+    fn wait(&self, stage: MutexGuard<'_, Stage>, while_: Stage) -> Stage {
+        let waited = self.moved.wait_timeout_while(stage, GATE_PATIENCE, |stage| *stage == while_);
+        let (mut stage, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if *stage == while_ && while_ == Stage::OtherWaits {
+            *stage = Stage::Armed;
+        }
+        *stage
+    }
+
+    /// Before a sync of a log. Returns whether it has to fail; then the stage has to be set to failed once it did.
+    fn at_sync(&self, is_writer: bool) -> bool {
+        let mut stage = self.lock();
+        match (*stage, is_writer) {
+            (Stage::Armed, false) => {
+                *stage = Stage::OtherWaits;
+                self.wait(stage, Stage::OtherWaits) == Stage::BothWait
+            }
+            (Stage::OtherWaits, true) => {
+                *stage = Stage::BothWait;
+                self.moved.notify_all();
+                self.wait(stage, Stage::BothWait);
+                false
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Where the usual layer's file begins. SQLite allots from an address that is a multiple of 8, which is all that file asks.
@@ -80,7 +149,7 @@ impl Shim {
         // SAFETY: `base` is not null and stays; its plain fields may be copied.
         let (version, size, longest) = unsafe { ((*base).iVersion, (*base).szOsFile, (*base).mxPathname) };
         let head = c_int::try_from(REAL_AT)?;
-        let shared = Arc::new(Shared { base, tape: Mutex::default() });
+        let shared = Arc::new(Shared { base, tape: Mutex::default(), gate: Gate::default() });
         let layer = Box::leak(Box::new(Layer { vfs: table(version.min(2), size + head, longest), shared }));
         let shared = Arc::clone(&layer.shared);
         // Its name has to stay as long as the layer.
@@ -101,6 +170,17 @@ impl Shim {
     /// The tape. While it is held, whoever writes to a file waits.
     pub fn tape(&self) -> MutexGuard<'_, Tape> {
         self.shared.tape()
+    }
+
+    /// Lets a sync of the write-ahead log by somebody who has written nothing there fail at the worst moment: between
+    /// another's writing of a commit and its sync, which then works. The system tells of a failure once.
+    pub fn arm_gate(&self) {
+        self.shared.gate.set(Stage::Armed);
+    }
+
+    /// From now on nothing of that kind happens.
+    pub fn disarm_gate(&self) {
+        self.shared.gate.set(Stage::Open);
     }
 
     /// How many events are on the tape.
@@ -302,8 +382,10 @@ unsafe extern "C" fn open(
             number
         });
         let syncs_folder = flags & SYNCS_FOLDER != 0 && flags & ffi::SQLITE_OPEN_CREATE != 0;
+        let is_log = flags & ffi::SQLITE_OPEN_WAL != 0;
         let base = ffi::sqlite3_file { pMethods: &raw const METHODS };
-        file.cast::<OpenFile>().write(OpenFile { base, shared: shared as *const Shared, kept, syncs_folder });
+        let shared = shared as *const Shared;
+        file.cast::<OpenFile>().write(OpenFile { base, shared, kept, syncs_folder, is_log, is_dirty: false });
         code
     }
 }
@@ -360,7 +442,8 @@ unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
 unsafe extern "C" fn write(file: *mut ffi::sqlite3_file, from: *const c_void, amount: c_int, at: i64) -> c_int {
     // SAFETY: SQLite calls with an open file of this layer, whose head `open` wrote, and with `amount` bytes at `from`.
     unsafe {
-        let own = &*file.cast::<OpenFile>();
+        let own = &mut *file.cast::<OpenFile>();
+        own.is_dirty = true;
         let real = real(file);
         let pass = |amount| method!((*(*real).pMethods), xWrite)(real, from, amount, at);
         let (Some(number), Ok(place), Ok(length)) = (own.kept, u64::try_from(at), usize::try_from(amount)) else {
@@ -404,7 +487,15 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
             let real = real(std::ptr::from_mut(&mut own.base));
             return method!((*(*real).pMethods), xSync)(real, flags);
         };
+        let gate = &(*own.shared).gate;
+        let fails = own.is_log && gate.at_sync(own.is_dirty);
+        own.is_dirty = false;
         let mut tape = (*own.shared).tape();
+        if fails {
+            tape.events.push(Event::SyncFailed { file });
+            gate.set(Stage::Failed);
+            return ffi::SQLITE_IOERR_FSYNC;
+        }
         match tape.at_sync() {
             Some(Fault::SyncLies) => return ffi::SQLITE_OK,
             Some(_) => {

@@ -6,6 +6,10 @@
 //! ended; those who come find all in the file. Each part is synced at once: SQLite counts a part as moved without that, and
 //! where a sync has failed, a later one that works says nothing of it. So a failure is one of the ledger, which writes
 //! nothing until it is opened again and its whole log is moved anew.
+//!
+//! For the same reason nobody but who commits syncs the log while somebody may commit: a failure would be told to the one
+//! who moves, and the commit's own sync would work and be answered. What SQLite gives to move is committed, so it is synced
+//! already.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
@@ -13,8 +17,8 @@ use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
-use super::trouble::{Consequence, Trouble};
-use super::{SqliteOptions, Synchronous, log};
+use super::trouble::Trouble;
+use super::{SqliteOptions, Synchronous, log, open};
 
 /// How often the log is moved before the writer's lock is taken for what came meanwhile.
 const ROUNDS_MAX: u32 = 4;
@@ -22,8 +26,11 @@ const ROUNDS_MAX: u32 = 4;
 /// The lock is taken at once where no more of the log is left than its `1 / SMALL`.
 const SMALL: u32 = 8;
 
-/// Opens the connection that the log is moved by.
-type Open = Box<dyn Fn() -> Result<Connection, Trouble> + Send + Sync>;
+/// Moves without waiting for anyone.
+pub(super) const PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
+/// Opens what the log is moved by.
+type Open = Box<dyn Fn() -> Result<Hands, Trouble> + Send + Sync>;
 
 /// The thread that moves the log, from when it is first needed.
 pub(super) struct Mover {
@@ -36,10 +43,6 @@ struct Shared {
     open: Open,
     writer: Arc<Mutex<Connection>>,
     moving: Arc<Moving>,
-    /// The ledger's failure, if there was one.
-    failed: Arc<OnceLock<String>>,
-    /// Whether what is moved is synced.
-    syncs: bool,
     /// Pages in the log from which it is moved.
     pages: u32,
     is_wanted: AtomicBool,
@@ -54,17 +57,15 @@ struct Shared {
 impl Mover {
     pub(super) fn new(
         writer: Arc<Mutex<Connection>>,
-        (moving, failed): (Arc<Moving>, Arc<OnceLock<String>>),
+        moving: Arc<Moving>,
         options: &SqliteOptions,
-        open: impl Fn() -> Result<Connection, Trouble> + Send + Sync + 'static,
+        open: impl Fn() -> Result<Hands, Trouble> + Send + Sync + 'static,
     ) -> Self {
         let pages = options.log_pages;
         let shared = Shared {
             open: Box::new(open),
             writer,
             moving,
-            failed,
-            syncs: options.synchronous == Synchronous::Full,
             pages,
             is_wanted: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
@@ -107,79 +108,142 @@ impl Drop for Mover {
 
 impl Shared {
     fn serve(&self) {
-        let mut connection = None;
+        let mut hands = None;
         while !self.is_closed.load(Ordering::Acquire) {
             if !self.is_wanted.swap(false, Ordering::AcqRel) {
                 std::thread::park();
                 continue;
             }
-            connection = connection.or_else(|| (self.open)().ok());
-            let Some(open) = &connection else { continue };
-            if self.run(open).is_none() {
-                // With another one the next time: what went wrong may be of this one.
-                connection = None;
+            hands = hands.or_else(|| (self.open)().ok());
+            let Some(open) = &hands else { continue };
+            // With others the next time: what went wrong may be of these. Where the ledger has failed they stay, and hold the
+            // log as it is.
+            if self.run(open).is_none() && !self.moving.has_failed() {
+                hands = None;
             }
         }
     }
 
     /// `None` where something went wrong.
-    fn run(&self, connection: &Connection) -> Option<()> {
+    fn run(&self, hands: &Hands) -> Option<()> {
         for _ in 0..ROUNDS_MAX {
-            let moved =
-                self.moving.wait(&self.failed, || pass(connection, "PRAGMA wal_checkpoint(PASSIVE)", self.syncs))?;
+            let moved = self.moving.part(hands)?;
             let left = self.last.load(Ordering::Relaxed).saturating_sub(moved);
             if left <= self.pages / SMALL || self.is_closed.load(Ordering::Acquire) {
                 break;
             }
         }
         let Ok(_nobody_writes) = self.writer.lock() else { return Some(()) };
-        let restart = || pass(connection, "PRAGMA wal_checkpoint(RESTART)", self.syncs);
-        self.moving.wait(&self.failed, restart).map(|_| ())
+        self.moving.rest(hands)
+    }
+}
+
+/// What the log is moved by.
+pub(super) struct Hands {
+    moves: Connection,
+    /// Reads meanwhile, so that the log does not begin again before what was moved is synced.
+    holds: Connection,
+    /// Whether what is moved is synced.
+    syncs: bool,
+}
+
+impl Hands {
+    /// Of two connections that do nothing else.
+    ///
+    /// # Errors
+    /// Where SQLite does not take how they are set.
+    pub(super) fn new(moves: Connection, holds: Connection, synchronous: Synchronous) -> Result<Self, Trouble> {
+        let hands = Self { moves, holds, syncs: synchronous == Synchronous::Full };
+        hands.let_sqlite_sync(false)?;
+        Ok(hands)
+    }
+
+    /// Moves what is in the log now and syncs the file. Where that fails the log is held for good.
+    fn part(&self) -> Result<u32, Trouble> {
+        self.holds.prepare_cached("BEGIN")?.execute([])?;
+        // The log is held from the first read on.
+        let moved = open::schema_now(&self.holds).and_then(|_| pass(&self.moves, PASSIVE, self.syncs));
+        if moved.as_ref().map_or_else(Trouble::is_busy, |_| true) {
+            self.holds.prepare_cached("ROLLBACK")?.execute([])?;
+        }
+        moved
+    }
+
+    /// Moves what is left and lets the log begin again. The caller holds the writer's lock, so that nobody of this process
+    /// commits; of another process there may be commits that no part had.
+    fn rest(&self) -> Result<(), Trouble> {
+        self.part()?;
+        self.let_sqlite_sync(self.syncs)?;
+        pass(&self.moves, "PRAGMA wal_checkpoint(RESTART)", self.syncs)?;
+        self.let_sqlite_sync(false)
+    }
+
+    /// Whether SQLite itself syncs the log before it moves, and the file after.
+    fn let_sqlite_sync(&self, syncs: bool) -> Result<(), Trouble> {
+        open::set_synchronous(&self.moves, if syncs { Synchronous::Full } else { Synchronous::Off })
     }
 }
 
 /// One moves the log at a time, until it is known how that went: where a part was moved and its sync failed, whoever moves the
 /// rest would have a sync that works, and the log could begin again without what is lost.
-#[derive(Default)]
-pub(super) struct Moving(Mutex<()>);
+pub(super) struct Moving {
+    lock: Mutex<()>,
+    /// The ledger's failure, if there was one.
+    failed: Arc<OnceLock<String>>,
+    /// Whether what is moved is synced.
+    syncs: bool,
+}
 
 impl Moving {
-    /// Moves, once nobody else does. What `pass` answers; `None` where it failed, or the ledger has.
-    fn wait(&self, failed: &OnceLock<String>, pass: impl FnOnce() -> Result<u32, Trouble>) -> Option<u32> {
-        let _moving = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Self::told(failed, pass)
+    pub(super) fn new(failed: Arc<OnceLock<String>>, synchronous: Synchronous) -> Self {
+        Self { lock: Mutex::default(), failed, syncs: synchronous == Synchronous::Full }
     }
 
-    /// Moves, unless somebody else does. The caller may hold the writer's lock, for which who moves may wait.
-    pub(super) fn unless_others(&self, failed: &OnceLock<String>, pass: impl FnOnce() -> Result<u32, Trouble>) {
-        let moving = match self.0.try_lock() {
+    /// Moves beside those who commit, once nobody else moves. How many pages of the log are in the file, counted from its
+    /// beginning; `None` where it failed, or the ledger has.
+    fn part(&self, hands: &Hands) -> Option<u32> {
+        let _moving = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.told(|| hands.part())
+    }
+
+    /// Moves what is left, once nobody else moves. The caller holds the writer's lock.
+    fn rest(&self, hands: &Hands) -> Option<()> {
+        let _moving = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.told(|| hands.rest())
+    }
+
+    /// Moves by the connection that writes, unless somebody else moves. The caller holds the writer's lock, for which who
+    /// moves may wait.
+    pub(super) fn unless_others(&self, writer: &Connection, how: &str) {
+        let _moving = match self.lock.try_lock() {
             Ok(moving) => moving,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        let _ = Self::told(failed, pass);
-        drop(moving);
+        self.told(|| pass(writer, how, self.syncs));
     }
 
-    fn told(failed: &OnceLock<String>, pass: impl FnOnce() -> Result<u32, Trouble>) -> Option<u32> {
-        if failed.get().is_some() {
+    fn has_failed(&self) -> bool {
+        self.failed.get().is_some()
+    }
+
+    /// INVARIANT: the lock is held until a failure is told.
+    fn told<T>(&self, moves: impl FnOnce() -> Result<T, Trouble>) -> Option<T> {
+        if self.has_failed() {
             return None;
         }
-        match pass() {
-            Ok(moved) => Some(moved),
-            Err(trouble) => {
-                if let Consequence::Lasting(why) = trouble.of_write() {
-                    let _ = failed.set(why);
-                }
-                None
+        let told = |trouble: Trouble| {
+            if !trouble.is_busy() {
+                let _ = self.failed.set(trouble.to_string());
             }
-        }
+        };
+        moves().map_err(told).ok()
     }
 }
 
 /// Moves what is in the log now and, if `syncs`, syncs the file. Returns how many pages of the log are in the file, counted
 /// from its beginning.
-pub(super) fn pass(connection: &Connection, how: &str, syncs: bool) -> Result<u32, Trouble> {
+fn pass(connection: &Connection, how: &str, syncs: bool) -> Result<u32, Trouble> {
     let moved: i64 = connection.prepare_cached(how)?.query_row([], |row| row.get(2))?;
     if syncs {
         log::sync_database(connection)?;

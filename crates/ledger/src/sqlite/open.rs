@@ -10,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::backup::{create_private, sync_folder_of};
+use super::mover::Hands;
 use super::trouble::Trouble;
 use super::{SqliteOptions, Synchronous, log};
 
@@ -153,14 +154,17 @@ pub(super) fn reader(path: &Path, options: &SqliteOptions) -> Result<Connection,
     Ok(connection)
 }
 
-/// A connection that moves the write-ahead log into the file.
-pub(super) fn mover(path: &Path, options: &SqliteOptions) -> Result<Connection, Trouble> {
-    let connection = connect(path, options)?;
-    set_durability(&connection, options)?;
-    // Whoever writes waits for it.
-    connection.busy_timeout(RESTART_PATIENCE)?;
-    keep_log(&connection)?;
-    Ok(connection)
+/// What moves the write-ahead log into the file, beside who commits.
+pub(super) fn hands(path: &Path, options: &SqliteOptions) -> Result<Hands, Trouble> {
+    let connection = || -> Result<Connection, Trouble> {
+        let connection = connect(path, options)?;
+        set_durability(&connection, options)?;
+        // Whoever writes waits for it.
+        connection.busy_timeout(RESTART_PATIENCE)?;
+        keep_log(&connection)?;
+        Ok(connection)
+    };
+    Hands::new(connection()?, connection()?, options.synchronous)
 }
 
 /// A connection that copies the file. It has to write, though not here.
@@ -340,14 +344,19 @@ fn set_writer(connection: &Connection, options: &SqliteOptions) -> Result<(), Tr
 }
 
 fn set_durability(connection: &Connection, options: &SqliteOptions) -> Result<(), Trouble> {
-    let synchronous = match options.synchronous {
-        Synchronous::Full => 2,
-        Synchronous::Off => 0,
-    };
-    set(connection, "synchronous", synchronous)?;
+    set_synchronous(connection, options.synchronous)?;
     // On macOS a plain sync leaves the drive's cache alone.
     set(connection, "fullfsync", 1)?;
     set(connection, "checkpoint_fullfsync", 1)
+}
+
+/// Which syncs SQLite makes by itself.
+pub(super) fn set_synchronous(connection: &Connection, synchronous: Synchronous) -> Result<(), Trouble> {
+    let level = match synchronous {
+        Synchronous::Full => 2,
+        Synchronous::Off => 0,
+    };
+    set(connection, "synchronous", level)
 }
 
 /// Brings the schema to the newest, under the lock of a writer: of several processes one does it.
