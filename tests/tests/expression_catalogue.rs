@@ -194,6 +194,43 @@ fn cart() -> Vec<Row> {
             cheaper(),
             without("categories"),
         ),
+        // Lines of three units and of one.
+        row(
+            "cart-units-of-category-at-least",
+            json!({ "categories": ["books", "toys"], "count": 4 }),
+            vec![("/order/lines/0/quantity", json!("2"))],
+            without("categories"),
+        ),
+        row(
+            "cart-units-of-category-at-most",
+            json!({ "categories": ["books", "toys"], "count": 4 }),
+            vec![("/order/lines/0/quantity", json!("4"))],
+            without("categories"),
+        ),
+        row(
+            "cart-amount-of-category-at-least",
+            json!({ "categories": ["books", "toys"], "amount": "80.00" }),
+            cheaper(),
+            without("categories"),
+        ),
+        row(
+            "cart-units-of-sku-at-least",
+            json!({ "skus": ["B-1", "G-3"], "count": 4 }),
+            vec![("/order/lines/0/quantity", json!("2"))],
+            without("sku"),
+        ),
+        row(
+            "cart-units-of-sku-at-most",
+            json!({ "skus": ["B-1", "G-3"], "count": 4 }),
+            vec![("/order/lines/0/quantity", json!("4"))],
+            without("sku"),
+        ),
+        row(
+            "cart-amount-of-sku-at-least",
+            json!({ "skus": ["B-1", "T-2"], "amount": { "amount": "40.00", "currency": "EUR" } }),
+            cheaper(),
+            without("sku"),
+        ),
         row(
             "cart-lines-at-least",
             json!({ "count": 3 }),

@@ -7,11 +7,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use giftcard::desk::{Changing, Installing, OperationVerdict, PayKind, PluginSignature, component_digest};
-use giftcard::output::InstalledOutput;
+use giftcard::desk::{
+    Changing, Installing, OperationVerdict, PayKind, PluginSignature, Set, SettingUp, component_digest,
+};
+use giftcard::input::{ConditionInput, ProgrammeDocument, SiteDocument};
+use giftcard::output::{InstalledOutput, ProgrammeOutput, SetupProposalOutput};
 use giftcard::secrets::PluginSigner;
 use giftcard::{Desk, DeskError};
 use giftcard_ledger::model::OperationKey;
+use giftcard_ledger::store::Want;
 use giftcard_tests::bank::{self, SITE};
 use giftcard_tests::both::Fresh;
 use giftcard_tests::harness::component_bytes;
@@ -34,6 +38,10 @@ fn by(actor: &str) -> Changing<'_> {
     Changing { site: SITE, id: ID, actor: Some(actor), now: bank::NOW }
 }
 
+fn of(key: &OperationKey) -> Want {
+    Want { operation: Some(key.clone()), ..Want::default() }
+}
+
 fn install(desk: &Desk, number: u8) -> InstalledOutput {
     desk.install_plugin(SITE, &version(number), &installing()).unwrap()
 }
@@ -51,6 +59,32 @@ fn shop(fresh: &Fresh) -> Shop {
 fn programme(shop: &Shop, conditions: &Value) {
     let document = json!({ "code_name": "welcome", "name": "Welcome", "conditions": conditions });
     shop.desk.set_programme(SITE, &read(document)).unwrap();
+}
+
+fn person(actor: &str) -> SettingUp<'_> {
+    SettingUp { actor: Some(actor), now: bank::NOW }
+}
+
+fn done<T>(set: Set<T>) -> T {
+    match set {
+        Set::Done(answer) => answer,
+        Set::Proposed(proposal) => panic!("{proposal:?}"),
+    }
+}
+
+fn proposed<T>(set: Set<T>) -> SetupProposalOutput {
+    match set {
+        Set::Done(_) => panic!("one person alone did it"),
+        Set::Proposed(proposal) => proposal,
+    }
+}
+
+fn bind(desk: &Desk, condition: &ConditionInput) -> Result<ProgrammeOutput, DeskError> {
+    desk.bind_plugin(SITE, "welcome", condition, person("anna")).map(done)
+}
+
+fn unbind(desk: &Desk, plugin: &str) -> Result<ProgrammeOutput, DeskError> {
+    desk.unbind_plugin(SITE, "welcome", plugin, person("anna")).map(done)
 }
 
 fn card(shop: &Shop) -> Card {
@@ -78,7 +112,7 @@ fn decision_of(shop: &Shop, key: &str) -> OperationVerdict {
     shop.desk.verify_operation(&key).unwrap().unwrap()
 }
 
-fn told(result: Result<InstalledOutput, DeskError>) -> (String, String) {
+fn told<T: std::fmt::Debug>(result: Result<T, DeskError>) -> (String, String) {
     let error = result.unwrap_err();
     (error.code().to_string(), error.to_string())
 }
@@ -203,7 +237,7 @@ fn settings_must_fit_before_a_version_decides(fresh: &Fresh) {
     let shop = shop(fresh);
     let card = card(&shop);
     let condition = |plugin: &str, settings: Value| read(json!({ "plugin": plugin, "settings": settings }));
-    let bound = shop.desk.bind_plugin(SITE, "welcome", &condition(ID, json!({ "products": 1 }))).unwrap();
+    let bound = bind(&shop.desk, &condition(ID, json!({ "products": 1 }))).unwrap();
     assert_eq!(bound.programme.conditions.len(), 1);
     assert_eq!(decided(&shop.desk, "a", "DE", &card), "used");
     for result in [
@@ -215,22 +249,22 @@ fn settings_must_fit_before_a_version_decides(fresh: &Fresh) {
         assert_eq!(code, "settings-do-not-fit");
         assert!(message.contains("`conditions[0].settings.products`"), "{message}");
     }
-    let error = shop.desk.bind_plugin(SITE, "welcome", &condition(ID, json!({ "products": 0 }))).unwrap_err();
+    let error = bind(&shop.desk, &condition(ID, json!({ "products": 0 }))).unwrap_err();
     assert!(error.to_string().contains("`conditions[0].settings.products`"), "{error}");
-    let error = shop.desk.bind_plugin(SITE, "welcome", &condition("other", json!({}))).unwrap_err();
+    let error = bind(&shop.desk, &condition("other", json!({}))).unwrap_err();
     assert_eq!(error.code(), "unknown-plugin");
     // Both at once, one of them by its version.
-    shop.desk.bind_plugin(SITE, "welcome", &condition("welcome-gift@2.0.0", json!({}))).unwrap();
+    bind(&shop.desk, &condition("welcome-gift@2.0.0", json!({}))).unwrap();
     assert_eq!(decided(&shop.desk, "a", "DE", &card), "shipped-elsewhere");
     let (code, message) = told(shop.desk.remove_plugin(&by("a"), Some("2.0.0")));
     assert_eq!((code.as_str(), message.contains("programme `welcome`")), ("plugin-in-use", true), "{message}");
     assert_eq!(told(shop.desk.remove_plugin(&by("a"), Some("1.0.0"))).0, "plugin-in-use");
-    shop.desk.unbind_plugin(SITE, "welcome", "welcome-gift@2.0.0").unwrap();
+    unbind(&shop.desk, "welcome-gift@2.0.0").unwrap();
     assert_eq!(decided(&shop.desk, "a", "DE", &card), "used");
     shop.pay(PayKind::Redeem, order("a", "DE", &card)).unwrap();
     assert_eq!(shop.desk.remove_plugin(&by("a"), Some("2.0.0")).unwrap().versions.len(), 1);
     assert_eq!(told(shop.desk.activate_plugin(&by("a"), Some("2.0.0"))).0, "version-not-found");
-    assert_eq!(shop.desk.unbind_plugin(SITE, "welcome", "other").unwrap_err().code(), "not-bound");
+    assert_eq!(unbind(&shop.desk, "other").unwrap_err().code(), "not-bound");
     shop.check_books();
 }
 
@@ -309,7 +343,7 @@ fn a_share_of_the_orders_is_decided_by_another_version(fresh: &Fresh) {
     assert_eq!(used(&other.desk), Vec::<usize>::new());
     programme(&shop, &json!([{ "plugin": ID }]));
     let condition = read(json!({ "plugin": ID, "settings": { "products": 1 } }));
-    let error = shop.desk.bind_plugin(SITE, "welcome", &condition).unwrap_err();
+    let error = bind(&shop.desk, &condition).unwrap_err();
     assert_eq!(error.code(), "settings-do-not-fit");
     assert!(error.to_string().contains("decides for a share of the orders"), "{error}");
     assert_eq!(used(&other.desk), half);
@@ -441,10 +475,8 @@ fn two_persons_can_be_demanded(fresh: &Fresh) {
         assert_eq!((code.as_str(), message.contains("2.0.0")), ("proposal-changed", true), "{message}");
     }
     // Nor does one person let a version decide by naming it.
-    let named = |name: &str| shop.desk.bind_plugin(SITE, "welcome", &read(json!({ "plugin": name })));
+    let named = |name: &str| bind(&shop.desk, &read(json!({ "plugin": name })));
     assert_eq!(named("welcome-gift@2.0.0").unwrap_err().code(), "not-approved");
-    named("welcome-gift@1.0.0").unwrap();
-    shop.desk.unbind_plugin(SITE, "welcome", "welcome-gift@1.0.0").unwrap();
     let approved = approve("bert", "2.0.0", None).unwrap();
     assert_eq!((approved.active.as_deref(), approved.proposed), (Some("2.0.0"), None));
     assert_eq!(decided(&shop.desk, "a", "US", &card), "used");
@@ -457,6 +489,74 @@ fn two_persons_can_be_demanded(fresh: &Fresh) {
     shop.desk.canary_plugin(&by("anna"), Some("2.0.0"), 3_000).unwrap();
     assert_eq!(shop.desk.withdraw_plugin(&by("anna")).unwrap().proposed, None);
     assert_eq!(told(approve("bert", "2.0.0", None)).0, "nothing-proposed");
+}
+
+/// Where two persons are demanded, one alone changes neither conditions nor the demand itself.
+fn two_persons_set_conditions_and_demands(fresh: &Fresh) {
+    let shop = shop(fresh);
+    let card = card(&shop);
+    let site = |approval: bool| -> SiteDocument {
+        read(json!({ "id": SITE, "currency": "USD", "plugins": { "require_approval": approval } }))
+    };
+    shop.desk.set_site(&site(true)).unwrap();
+    // Everything but the conditions one person changes as ever.
+    let programme = |name: &str, products: u32, minimum: &str| -> ProgrammeDocument {
+        let conditions = json!([{ "plugin": ID, "settings": { "products": products } }]);
+        read(json!({ "code_name": name, "name": "Welcome", "minimum_order": minimum, "conditions": conditions }))
+    };
+    shop.desk.set_programme(SITE, &programme("new", 2, "1.00")).unwrap();
+    shop.desk.set_programme(SITE, &programme("new", 2, "2.00")).unwrap();
+    shop.desk.enable_programme(SITE, "welcome", false).unwrap();
+    shop.desk.enable_programme(SITE, "welcome", true).unwrap();
+    for error in [
+        shop.desk.set_programme(SITE, &programme("new", 3, "2.00")).unwrap_err(),
+        shop.desk.set_site(&site(false)).unwrap_err(),
+    ] {
+        assert_eq!(error.code(), "approval-needed", "{error}");
+    }
+    let nobody = SettingUp { actor: None, now: bank::NOW };
+    let one: ConditionInput = read(json!({ "plugin": ID, "settings": { "products": 1 } }));
+    assert_eq!(told(shop.desk.bind_plugin(SITE, "welcome", &one, nobody)).0, "actor-missing");
+    // What would not be right is not proposed at all.
+    let wrong: ConditionInput = read(json!({ "plugin": ID, "settings": { "products": 0 } }));
+    assert!(shop.desk.bind_plugin(SITE, "welcome", &wrong, person("anna")).is_err());
+    let proposal = proposed(shop.desk.bind_plugin(SITE, "welcome", &one, person("anna")).unwrap());
+    assert_eq!((proposal.state, proposal.by.as_str()), ("waits", "anna"));
+    assert_eq!(decided(&shop.desk, "a", "US", &card), "too-few-products");
+    let (target, seen) = proposal.name.split_once('@').unwrap();
+    assert_eq!(target, "programme:welcome");
+    let approve = |seen: &str, actor| shop.desk.approve_proposal(SITE, target, seen, person(actor));
+    assert_eq!(told(approve(seen, " Anna")).0, "same-person");
+    for other in ["", "0", "000000000000"] {
+        assert_eq!(told(approve(other, "bert")).0, "proposal-changed");
+    }
+    // Something else is proposed meanwhile: what was looked at is not what waits.
+    let two: ConditionInput = read(json!({ "plugin": ID, "settings": { "products": 2 } }));
+    let other = proposed(shop.desk.bind_plugin(SITE, "welcome", &two, person("anna")).unwrap());
+    assert_eq!(told(approve(seen, "bert")).0, "proposal-changed");
+    let seen = other.name.split_once('@').unwrap().1;
+    // The programme is another one by now.
+    shop.desk.enable_programme(SITE, "welcome", false).unwrap();
+    assert_eq!(told(approve(seen, "bert")).0, "proposal-outdated");
+    shop.desk.enable_programme(SITE, "welcome", true).unwrap();
+    let again = proposed(shop.desk.bind_plugin(SITE, "welcome", &one, person("anna")).unwrap());
+    let seen = again.name.split_once('@').unwrap().1;
+    let approved = approve(seen, "bert").unwrap();
+    assert_eq!((approved.state, approved.ended_by.as_deref()), ("approved", Some("bert")));
+    assert_eq!(decided(&shop.desk, "a", "US", &card), "used");
+    assert_eq!(told(approve(seen, "bert")).0, "nothing-proposed");
+    // Nor is a condition taken off, or the demand itself, by one.
+    let off = proposed(shop.desk.unbind_plugin(SITE, "welcome", ID, person("bert")).unwrap());
+    assert_eq!(shop.desk.withdraw_proposal(SITE, target, person("bert")).unwrap().state, "withdrawn");
+    assert_eq!(told(approve(off.name.split_once('@').unwrap().1, "anna")).0, "nothing-proposed");
+    let demand = proposed(shop.desk.set_site_by(&site(false), person("bert")).unwrap());
+    let states: Vec<_> = shop.desk.proposals(SITE).unwrap().into_iter().map(|one| (one.name, one.state)).collect();
+    assert_eq!(states, [(off.name, "withdrawn"), (demand.name.clone(), "waits")]);
+    let (target, seen) = demand.name.split_once('@').unwrap();
+    shop.desk.approve_proposal(SITE, target, seen, person("anna")).unwrap();
+    // From then on one is enough.
+    done(shop.desk.unbind_plugin(SITE, "welcome", ID, nobody).unwrap());
+    assert_eq!(decided(&shop.desk, "b", "DE", &card), "used");
 }
 
 /// The rules of a site can be other ones, of which only one set is active.
@@ -508,6 +608,19 @@ fn rules_look_on_and_decide_for_a_share(fresh: &Fresh) {
     shop.redeem("fine", "1.00", &[card.entry()]).unwrap();
     let counts = shop.desk.shadow_report(SITE, &id, &digest).unwrap().counts;
     assert_eq!((counts.decisions, counts.failed, counts.same), (4, 3, 1));
+    // They are asked about refunds, too: all to the first in place of a half to each.
+    let other = shop.card("5.00");
+    shop.redeem("both", "10.00", &[other.entry(), card.entry()]).unwrap();
+    shop.refund_with("back", "both", "cards", "4.00").unwrap();
+    shop.refund_with("back", "both", "cards", "4.00").unwrap();
+    let report = shop.desk.shadow_report(SITE, &id, &digest).unwrap();
+    assert_eq!((report.counts.decisions, report.counts.same, report.counts.different), (6, 2, 1));
+    let found = report.differences.iter().find(|difference| difference.refund).unwrap();
+    let returned: Vec<_> = found.cards.iter().map(|card| (card.paid_before, card.paid_after)).collect();
+    assert_eq!(
+        (found.operation.as_str(), found.order.as_str(), returned),
+        ("back", "both", vec![(200, 400), (200, 0)])
+    );
     shop.desk.end_shadow(&rules).unwrap();
     // Half of the orders are decided by them, and that is what their decisions say.
     shop.desk.canary_plugin(&rules, None, 5_000).unwrap();
@@ -519,11 +632,16 @@ fn rules_look_on_and_decide_for_a_share(fresh: &Fresh) {
     let share = (0..100).filter(|number| by_them(*number)).count();
     assert!((30..=70).contains(&share), "{share} of 100 are a half, more or less");
     let first = (0..100).find(|number| by_them(*number)).unwrap();
-    shop.redeem(&format!("o-{first}"), "1.00", &[card.entry()]).unwrap();
+    shop.redeem(&format!("o-{first}"), "6.00", &[other.entry(), card.entry()]).unwrap();
+    // What they split says that it was they, and comes out again once they are gone.
+    shop.refund_with("by-them", &format!("o-{first}"), "cards", "2.00").unwrap();
     let report = shop.desk.verify(&giftcard::desk::VerifyOptions::default(), &mut |_| {}).unwrap();
     assert!(report.sound, "{:#?}", report.findings);
-    assert_eq!((report.decisions.same, report.decisions.not_replayable), (5, 0));
+    assert_eq!((report.decisions.same, report.decisions.not_replayable), (8, 0));
     shop.desk.end_canary(&rules).unwrap();
+    let key = OperationKey { site: SITE.to_string(), key: "by-them".to_string() };
+    assert!(shop.desk.store().find(&of(&key)).unwrap().operation.unwrap().decision.unwrap().contains(&digest));
+    assert_eq!(shop.desk.verify_operation(&key).unwrap().unwrap().decision, "same");
     assert_eq!((0..100).filter(|number| by_them(*number)).count(), 0);
     shop.check_books();
 }
@@ -615,6 +733,7 @@ giftcard_tests::on_both_stores! {
     a_version_looks_on,
     a_site_can_demand_signatures,
     two_persons_can_be_demanded,
+    two_persons_set_conditions_and_demands,
     a_site_can_have_rules_of_its_own,
     rules_look_on_and_decide_for_a_share,
     the_issuing_site_says_what_a_name_means,

@@ -153,6 +153,29 @@ fn another_version_is_tried(fresh: &Fresh) {
     assert!(error.to_string().contains("two versions"), "{error}");
 }
 
+/// Half of what each of two cards paid goes back to it; rules that give all to the first would have split it otherwise.
+fn refunds_are_split_by_other_rules(fresh: &Fresh) {
+    let shop = shop(fresh);
+    shop.refund("o-0", "cards", "5.00").unwrap();
+    shop.refund("o-1", "order", "2.00").unwrap();
+    // Without other rules there is nothing to split otherwise, and payments are counted as ever.
+    let report = run(&shop, &ReplayOptions::default());
+    assert_eq!((report.decisions, report.same, report.refunds), (ORDERS, ORDERS, 0));
+    let with_rules = |name: &str| {
+        let components = vec![shop.desk.load_for_trial(name, &component_bytes(name)).unwrap()];
+        ReplayOptions { components, ..ReplayOptions::default() }
+    };
+    let report = run(&shop, &with_rules("gift-card"));
+    assert_eq!((report.decisions, report.same, report.refunds, report.refunds_different), (ORDERS, ORDERS, 2, 0));
+    let other = with_rules("tests/hostile-rules");
+    let report = run(&shop, &other);
+    assert_eq!((report.refunds, report.refunds_different), (2, 1));
+    let rows: Vec<_> = report.returned.iter().map(|row| [&*row.programme, &row.before, &row.difference]).collect();
+    assert_eq!(rows, [["", "0.00", "0.00"], ["manual", "2.00", "-2.00"], ["welcome", "5.00", "2.00"]]);
+    let report = run(&shop, &ReplayOptions { programme: Some("manual".to_string()), ..other });
+    assert_eq!((report.decisions, report.refunds), (10, 1));
+}
+
 fn some_of_them_are_chosen(fresh: &Fresh) {
     let shop = shop(fresh);
     let count = |options: ReplayOptions| run(&shop, &options).decisions;
@@ -250,6 +273,7 @@ giftcard_tests::on_both_stores! {
     nothing_else_is_the_same,
     other_settings_are_counted,
     another_version_is_tried,
+    refunds_are_split_by_other_rules,
     some_of_them_are_chosen,
     what_was_erased_is_not_replayable,
     a_replay_is_gone_on_with,

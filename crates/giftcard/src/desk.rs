@@ -53,11 +53,12 @@ pub(crate) use plugins::parts as plugin_parts;
 pub use plugins::{Changing, Installing, PluginSignature, component_digest};
 pub use pools::GENERATE_MAX;
 pub use replay::{
-    ReplayChange, ReplayOptions, ReplayProgramme, ReplayReport, ReplaySettings, ReplayState, picture as replay_picture,
+    ReplayChange, ReplayOptions, ReplayProgramme, ReplayReport, ReplayReturned, ReplaySettings, ReplayState,
+    picture as replay_picture,
 };
 pub use report::Period;
 pub use restore::{RestoreProblem, restore};
-pub use setup::check_site;
+pub use setup::{Set, SettingUp, check_site};
 pub use shadow::{ShadowCard, ShadowCounts, ShadowDifference, ShadowReport};
 pub use sweep::{SweepOptions, SweepProgress, SweepReport};
 pub use tries::{Blocked, Tries, TriesLimits};
@@ -308,6 +309,16 @@ impl Desk {
 
     pub(crate) fn randomness(&self) -> MutexGuard<'_, Randomness> {
         self.randomness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A name for personal fields that are kept apart: the moment, then 80 random bits. So those of one time lie together,
+    /// and writing or reading many of them does not go to as many places; the operation that names it says its moment anyway.
+    pub(crate) fn reference(&self, now: InstantMs) -> [u8; 16] {
+        let mut reference = [0; 16];
+        let (moment, random) = reference.split_at_mut(6);
+        moment.copy_from_slice(&now.to_be_bytes()[2..]);
+        self.randomness().fill_bytes(random);
+        reference
     }
 
     /// A card as a caller names it: its id, or its code.

@@ -18,7 +18,9 @@ pub use account::{
     AccountEntryOutput, AccountOutput, BalanceOutput, CardDetailsOutput, CardHoldOutput, CardState, CodeText,
     DeliveredOutput, IssuedCardOutput, IssuedOutput, RevealedOutput, TransferredOutput,
 };
-pub use installed::{InstalledOutput, InstalledVersionOutput, PluginEventOutput, ProposalOutput};
+pub use installed::{
+    InstalledOutput, InstalledVersionOutput, PluginEventOutput, ProposalOutput, SetupChangeOutput, SetupProposalOutput,
+};
 pub use ledger::{BackupOutput, InitOutput, RestoreOutput, SealedOutput};
 pub use plugin::{ChoiceOutput, PluginOutput, RejectCodeOutput, SettingOutput};
 pub use quote::{

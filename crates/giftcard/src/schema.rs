@@ -14,7 +14,8 @@ use crate::output::{
     AccountEntryOutput, AccountOutput, BackupOutput, BalanceOutput, BreakageReport, CardDetailsOutput, CustomerOutput,
     DeliveredOutput, ErasedOutput, ImportOutput, InitOutput, InstalledOutput, IssuedOutput, KeysOutput,
     LiabilityReport, PageOutput, PayAnswer, PoolChangeOutput, PoolOutput, ProgrammeOutput, QuoteAnswer, RefundAnswer,
-    RestoreOutput, RevealedOutput, SealedOutput, SiteOutput, StockReport, TransferredOutput, TurnoverReport,
+    RestoreOutput, RevealedOutput, SealedOutput, SetupProposalOutput, SiteOutput, StockReport, TransferredOutput,
+    TurnoverReport,
 };
 
 /// A row for each document: its name in Rust, its published name, which way it goes, its type, what it is.
@@ -66,6 +67,9 @@ documents! {
     Programme "programme" input ProgrammeDocument, "What `giftcard programme set` reads.";
     ProgrammeOutput "programme-output" output ProgrammeOutput,
         "What `giftcard programme set`, `show` and `list` print with `--json`.";
+    SetupProposal "setup-proposal" output SetupProposalOutput,
+        "What `giftcard plugin proposals --json` prints, and `site set`, `programme set`, `plugin bind` and `unbind` where two persons \
+         are demanded.";
     InstalledPlugin "installed-plugin" output InstalledOutput,
         "What `giftcard plugin install`, `show`, `activate` and so on print with `--json`.";
     ShadowOutput "shadow-output" output ShadowReport, "What `giftcard plugin shadow --report --json` prints.";

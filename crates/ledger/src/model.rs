@@ -365,12 +365,23 @@ pub enum RecordKind {
     Plugin,
     /// What a version of a plugin that only looks on said about a decision.
     Shadow,
+    /// A change of a site or programme that waits, or waited, for a second person.
+    Proposal,
 }
 
 impl RecordKind {
     /// Every kind. The position is the number it is stored by.
-    pub const ALL: [Self; 8] =
-        [Self::Site, Self::Programme, Self::Pool, Self::Customer, Self::Order, Self::Hold, Self::Plugin, Self::Shadow];
+    pub const ALL: [Self; 9] = [
+        Self::Site,
+        Self::Programme,
+        Self::Pool,
+        Self::Customer,
+        Self::Order,
+        Self::Hold,
+        Self::Plugin,
+        Self::Shadow,
+        Self::Proposal,
+    ];
 
     /// Whether decisions read it: a change moves the configuration's version.
     #[must_use]

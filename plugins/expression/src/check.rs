@@ -4,7 +4,7 @@
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, operators};
 use cel::parser::Expression;
 
-use crate::facts::FUNCTIONS;
+use crate::facts::{FUNCTIONS, SUM};
 use crate::kinds::{Kind, ROOTS, Record};
 use crate::money::{Written, is_currency};
 
@@ -222,6 +222,14 @@ impl<'a> Check<'a> {
             (operators::INDEX, [Kind::List(item), Kind::Number]) => Ok((**item).clone()),
             (operators::INDEX, [Kind::Any, _]) => Ok(Kind::Any),
             ("size", [Kind::List(_) | Kind::Text | Kind::Any]) => Ok(Kind::Number),
+            (SUM, [Kind::List(item)]) if matches!(**item, Kind::Money | Kind::Number | Kind::Any) => {
+                Ok((**item).clone())
+            }
+            (SUM, [Kind::Any]) => Ok(Kind::Any),
+            (SUM, _) => wrong(
+                SUM,
+                "`sum` is for a list of amounts or numbers, as in order.lines.map(l, l.total).sum()".to_string(),
+            ),
             ("contains" | "startsWith" | "endsWith", [Kind::Text | Kind::Any, Kind::Text | Kind::Any])
                 if call.target.is_some() =>
             {
@@ -232,7 +240,7 @@ impl<'a> Check<'a> {
             }
             ("size", _) => wrong(name, "`size` is for lists and texts".to_string()),
             _ if name.starts_with(|c: char| c.is_ascii_alphabetic()) => {
-                let known = format!("money, {}, has, exists, all, exists_one, filter, map", FUNCTIONS.join(", "));
+                let known = format!("money, sum, {}, has, exists, all, exists_one, filter, map", FUNCTIONS.join(", "));
                 wrong(name, format!("`{name}` is not known; there are {known}"))
             }
             _ => {
@@ -375,11 +383,18 @@ mod tests {
             ("customer.roles == \"vip\"", "`==` cannot take a list and a text"),
             ("\"vip\" in customer.email", "`in` is for a list, and this is a text"),
             ("customer.registered && order.total", "`&&` is for what is true or false, and this is an amount of money"),
-            ("order.channel.matches(\"w.*\")", "line 1, column 15: `matches` is not known; there are money, size"),
+            ("order.channel.matches(\"w.*\")", "line 1, column 15: `matches` is not known; there are money, sum, size"),
             ("order.lines > order.lines", "`>` is for amounts, numbers and texts, and this is a list"),
             ("[1, \"a\"].exists(i, true)", "a list has"),
             ("order.lines.filter(l, true).exists(l, l.totl > 1)", "`totl` is no part of `line`"),
             ("{\"a\": 1}.a == 1", "records cannot be made here"),
+            ("order.lines.map(l, l.total).sum() >= 50", "`>=` cannot take an amount of money and a number"),
+            (
+                "order.lines.map(l, l.quantity_milli).sum() >= money(\"5.00\")",
+                "`>=` cannot take a number and an amount",
+            ),
+            ("order.lines.map(l, l.sku).sum() >= 50", "`sum` is for a list of amounts or numbers"),
+            ("order.total.sum() >= money(\"5.00\")", "`sum` is for a list of amounts or numbers"),
             ("order.total == null", "`null` is not known"),
             ("startsWith(order.channel, \"web\")", "`startsWith` is used on a text, as in"),
             ("(customer.registered ? customer.attributes.x : order.total) >= 50", "does not fit"),

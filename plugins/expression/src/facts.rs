@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cel::common::ast::{ComprehensionExpr, Expr};
-use cel::extractors::Arguments;
+use cel::extractors::{Arguments, This};
 use cel::parser::Expression;
 use cel::{Context, ExecutionError, Value as CelValue};
 use giftcard_plugin::prelude::*;
@@ -65,6 +65,9 @@ pub(crate) fn needs(expression: &Expression) -> Vec<String> {
 
 /// CEL's own functions that an expression may call, but for those that the parser unfolds.
 pub(crate) const FUNCTIONS: [&str; 4] = ["size", "contains", "startsWith", "endsWith"];
+
+/// A list of amounts or numbers, added up; of none it is nothing. As Kubernetes has it in its CEL.
+pub(crate) const SUM: &str = "sum";
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -194,10 +197,20 @@ impl Facts {
             let money = Money { amount, currency: currency.clone() };
             convert_at(&rates, &money, &own, Rounding::Up).map_err(|failure| failed(failure.message))
         };
-        // It is not among CEL's own, so that the name is free.
+        // They are not among CEL's own, so that the names are free.
         let _ = context.add_function("money", amount);
+        let _ = context.add_function(SUM, |This(list): This<CelValue>| sum(&list));
         context
     }
+}
+
+fn sum(list: &CelValue) -> Result<i64, ExecutionError> {
+    let failed = |why: &str| ExecutionError::function_error(SUM, why);
+    let CelValue::List(items) = list else { return Err(failed("`sum` is for a list of amounts or numbers")) };
+    items.iter().try_fold(0_i64, |sum, item| match item {
+        CelValue::Int(number) => sum.checked_add(*number).ok_or_else(|| failed("a sum in it is too large")),
+        _ => Err(failed("`sum` adds up amounts or numbers, and something else is in the list")),
+    })
 }
 
 /// The names of all fields that an expression selects: what it does not name is not made ready, since an order may have

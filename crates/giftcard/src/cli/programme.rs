@@ -4,13 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use giftcard::Desk;
+use giftcard::desk::{self, SettingUp};
 use giftcard::input::{
     AudienceInput, CodeInput, ExpiryInput, MinimumOrderInput, OnFailureInput, ProgrammeDocument, ValueInput,
 };
 use giftcard::output::ProgrammeOutput;
 use serde_json::{Value, json};
 
+use super::ledger::now_ms;
 use super::naming::{Edited, SiteArgument};
+use super::plugin::installed::tell_proposal;
 use super::show::{fields, table};
 use super::terminal::{self, Failure, Terminal, plain};
 
@@ -96,6 +99,9 @@ pub(crate) struct Set {
     /// Whether its cards can become store credit
     #[arg(long, value_name = "true|false")]
     to_credit: Option<bool>,
+    /// Who does it; needed where two persons are demanded for its conditions
+    #[arg(long, value_name = "NAME")]
+    actor: Option<String>,
     /// Print the programme as JSON
     #[arg(long)]
     json: bool,
@@ -240,8 +246,16 @@ fn set(desk: &Desk, options: &Set, terminal: &mut Terminal) -> Result<u8, Failur
     edited.set("accepted_by", Some(&options.accepted_by).filter(|sites| !sites.is_empty()).map(|sites| json!(sites)));
     edited.set("conditions", conditions(&options.condition)?);
     edited.set("to_credit", options.to_credit);
-    let programme = desk.set_programme(site, &edited.read()?)?;
-    answer(&programme, options.json, terminal)
+    let by = SettingUp { actor: options.actor.as_deref(), now: now_ms() };
+    answer_set(&desk.set_programme_by(site, &edited.read()?, by)?, options.json, terminal)
+}
+
+/// A programme that was changed, or the change that waits.
+pub(super) fn answer_set(set: &desk::Set<ProgrammeOutput>, json: bool, terminal: &mut Terminal) -> Result<u8, Failure> {
+    match set {
+        desk::Set::Done(programme) => answer(programme, json, terminal),
+        desk::Set::Proposed(proposal) => tell_proposal(proposal, json, terminal),
+    }
 }
 
 impl Values {

@@ -174,6 +174,10 @@ fn show(report: &ReplayReport, wide: bool) -> String {
         ("failed", counted(&report.failed)),
         ("not replayable", counted(&report.not_replayable)),
     ]);
+    if report.refunds > 0 {
+        let refunds = format!("{}, {} of them split otherwise", report.refunds, report.refunds_different);
+        text.push_str(&fields(&[("refunds", refunds)]));
+    }
     let header = [
         "programme",
         "site",
@@ -202,6 +206,22 @@ fn show(report: &ReplayReport, wide: bool) -> String {
     }
     if !report.programmes.is_empty() {
         text.push_str(&format!("{programmes}\n"));
+    }
+    if report.refunds_different > 0 {
+        let header = ["went back to", "site", "returned", "would have returned", "difference"];
+        let mut returned = table(&header, &[2, 3, 4], wide);
+        for row in &report.returned {
+            let money = |amount: &str| format!("{amount} {}", row.currency);
+            let programme = if row.programme.is_empty() { "other payment methods" } else { &row.programme };
+            returned.add_row([
+                plain(programme),
+                plain(&row.site),
+                money(&row.before),
+                money(&row.after),
+                money(&row.difference),
+            ]);
+        }
+        text.push_str(&format!("{returned}\n"));
     }
     if !report.changes.is_empty() {
         let mut changes = table(&["order", "at", "card", "was", "would be", "paid", "would have paid"], &[5, 6], wide);

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use giftcard::Desk;
-use giftcard::desk::MAIN_SITE;
+use giftcard::desk::{self, MAIN_SITE, SettingUp};
 use giftcard::output::SiteOutput;
 use giftcard_engine::programme::CARDS_MAX_DEFAULT;
 use serde_json::{Value, json};
 
+use super::ledger::now_ms;
 use super::naming::Edited;
+use super::plugin::installed::tell_proposal;
 use super::show::{fields, table};
 use super::terminal::{self, Failure, Terminal, plain};
 
@@ -77,9 +79,13 @@ pub(crate) struct Set {
     /// Whether plugins have to be signed with a trusted key
     #[arg(long, value_name = "true|false")]
     require_signature: Option<bool>,
-    /// Whether a second person has to approve of another version that is to decide
+    /// Whether a second person has to approve of another version that is to decide, of conditions of programmes, and of
+    /// these demands
     #[arg(long, value_name = "true|false")]
     require_approval: Option<bool>,
+    /// Who does it; needed where two persons are demanded
+    #[arg(long, value_name = "NAME")]
+    actor: Option<String>,
     /// Print the site as JSON
     #[arg(long)]
     json: bool,
@@ -139,8 +145,11 @@ fn set(desk: &Desk, options: &Set, terminal: &mut Terminal) -> Result<u8, Failur
     edited.set("rates", rates);
     let policy = plugin_policy(edited.get("plugins"), options);
     edited.set("plugins", policy);
-    let site = desk.set_site(&edited.read()?)?;
-    terminal.answer(&site, options.json, |_| show(&site))
+    let by = SettingUp { actor: options.actor.as_deref(), now: now_ms() };
+    match desk.set_site_by(&edited.read()?, by)? {
+        desk::Set::Done(site) => terminal.answer(&site, options.json, |_| show(&site)),
+        desk::Set::Proposed(proposal) => tell_proposal(&proposal, options.json, terminal),
+    }
 }
 
 /// What is demanded of plugins with what the options change; `None` where they change nothing.

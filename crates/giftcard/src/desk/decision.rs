@@ -1,5 +1,7 @@
 //! What is recorded of a decision, and how it is run again. Personal fields of the order are apart. Must not decide.
 
+mod refund;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::thread;
@@ -15,6 +17,7 @@ use giftcard_ledger::store::{Context, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(super) use self::refund::{AskedRefund, Split, is_refund, returned};
 use super::pay::hex;
 use super::stage::{Stage, Stages};
 use super::{Desk, DeskError};
@@ -135,7 +138,7 @@ pub(super) fn text(decided: &Decided<'_>) -> String {
         cards: cards.collect(),
         due: quoted.quote.due.get(),
         shares: shares(request, quoted),
-        calls: calls(quoted),
+        calls: calls(&quoted.calls),
         engine: &quoted.engine,
     };
     let rest = serde_json::to_string(&rest).expect("INVARIANT: a decision has string keys only");
@@ -164,12 +167,21 @@ pub(super) fn shares(request: &QuoteRequest, quoted: &Quoted) -> Vec<ShareFacts>
     quoted.quote.shares.iter().map(share).collect()
 }
 
-fn calls(quoted: &Quoted) -> Vec<CallFacts<'_>> {
+fn calls(calls: &[CallRecord]) -> Vec<CallFacts<'_>> {
     fn call(call: &CallRecord) -> CallFacts<'_> {
         let (digest, function) = (call.component.digest.as_str().into(), call.function.into());
         CallFacts { digest, function, fuel: call.fuel }
     }
-    quoted.calls.iter().map(call).collect()
+    calls.iter().map(call).collect()
+}
+
+/// Whether the same was called at the same cost, where the engine is the same.
+fn compare_calls((engine, before): (&str, &[CallFacts<'_>]), (now, after): (&str, &[CallRecord])) -> Rerun {
+    let after = calls(after);
+    if now == engine && after != before {
+        return Rerun::Differs(format!("{before:?} was used, {after:?} is now, on the same engine"));
+    }
+    Rerun::Same
 }
 
 /// A recorded decision, read. Texts that are only compared stay where they are.
@@ -214,12 +226,23 @@ pub enum Rerun {
 /// # Errors
 /// [`DeskError`] where it cannot be read. That the rules fail is a difference, except that they are busy.
 pub fn rerun(desk: &Desk, operation: &Operation) -> Result<Rerun, DeskError> {
+    if let Some(text) = operation.decision.as_deref().filter(|text| is_refund(text)) {
+        return match AskedRefund::read(desk.stages(), text)? {
+            Ok(asked) => answered(asked.split(), |refunded| asked.compare(refunded)),
+            Err(none) => Ok(none),
+        };
+    }
     let asked = match Asked::of(desk, desk.stages(), operation)? {
         Ok(asked) => asked,
         Err(none) => return Ok(none),
     };
-    match asked.decide() {
-        Ok(quoted) => Ok(asked.compare(&quoted)),
+    answered(asked.decide(), |quoted| asked.compare(quoted))
+}
+
+/// What an answer comes to. That nobody had time for it is none.
+fn answered<T>(answer: Result<T, DeskError>, compare: impl FnOnce(&T) -> Rerun) -> Result<Rerun, DeskError> {
+    match answer {
+        Ok(answer) => Ok(compare(&answer)),
         Err(error) if error.code() == "busy" => Err(error),
         Err(error) => Ok(Rerun::Differs(error.to_string())),
     }
@@ -337,11 +360,7 @@ impl<'a> Asked<'a> {
         if shares != recorded.shares || due != recorded.due {
             return Rerun::Differs(format!("{:?} was decided, {shares:?} comes out now", recorded.shares));
         }
-        let calls = calls(quoted);
-        if *quoted.engine == *recorded.engine && calls != recorded.calls {
-            return Rerun::Differs(format!("{:?} was used, {calls:?} is now, on the same engine", recorded.calls));
-        }
-        Rerun::Same
+        compare_calls((&recorded.engine, &recorded.calls), (&quoted.engine, &quoted.calls))
     }
 }
 

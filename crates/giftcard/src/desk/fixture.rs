@@ -9,7 +9,7 @@ use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::{Want, history};
 use serde_json::{Map, Value, json};
 
-use super::decision::Asked;
+use super::decision::{Asked, is_refund};
 use super::plugins::PINNED;
 use super::stage::id_of;
 use super::{Desk, DeskError, Refused, Rerun, plugin_parts};
@@ -86,7 +86,7 @@ impl Desk {
         Ok(Value::Object(fixture))
     }
 
-    /// The last operation for an order that rules have decided.
+    /// The last payment of an order that rules have decided.
     fn last_decision(&self, site: &str, order: &str) -> Result<Operation, DeskError> {
         let store = self.store();
         let key = order_key(site, order);
@@ -119,7 +119,8 @@ impl Desk {
         operations.dedup();
         for (_, key) in operations.into_iter().rev() {
             let found = store.find(&Want { operation: Some(key), ..Want::default() })?;
-            if let Some(operation) = found.operation.filter(|operation| operation.decision.is_some()) {
+            let is_payment = |operation: &Operation| operation.decision.as_deref().is_some_and(|text| !is_refund(text));
+            if let Some(operation) = found.operation.filter(is_payment) {
                 return Ok(operation);
             }
         }

@@ -19,14 +19,14 @@ use giftcard_ledger::operations::{
 };
 use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::{Changes, Found, Personal, Want};
-use giftcard_ledger::{Answer, Facts, Plan, Refused, Request, Stop};
+use giftcard_ledger::{Answer, Facts, LedgerError, Plan, Refused, Request, Stop};
 use serde::Serialize;
 
 use self::entry::{Entry, check_repeated, entry_of, snapshot, target_of_code};
 use self::outcome::Outcome;
 use super::configuration::{Configuration, ProgrammeFacts, SiteFacts};
-use super::decision::{self, Decided, ShareFacts};
-use super::shadow::Shadow;
+use super::decision::{self, Decided};
+use super::shadow::{Made, Shadow};
 use super::{Desk, DeskError, Doing, MAIN_SITE};
 use crate::input::{
     CaptureInput, ExpectInput, InputError, InputErrorKind, OrderInput, PayInput, order_facts, setup_limits,
@@ -68,17 +68,28 @@ impl Desk {
         payment.reference = request.personal.as_ref().map(|personal| personal.reference);
         payment.personal.clone_from(&request.personal);
         let answer = self.ledger().run(&request, &mut payment);
-        if let Some((shadows, request, shares)) = payment.decided.take() {
-            let is_new = match &answer {
-                Ok(answer) => !answer.repeated,
-                Err(error) => matches!(error, giftcard_ledger::LedgerError::Refused(_)),
-            };
-            if is_new {
-                let names = (payment.order_id.as_str(), payment.operation.as_str());
-                self.watcher.see(&self.ledger, &shadows, (request, shares), names, now);
-            }
+        if let Some((shadows, made)) = payment.decided.take() {
+            self.look_on(&answer, shadows, made, (&payment.order_id, &payment.operation), now);
         }
         Ok(answer?)
+    }
+
+    /// Shows a decision to the versions that look on, where it was made and not found.
+    pub(super) fn look_on(
+        &self,
+        answer: &Result<Answer, LedgerError<DeskError>>,
+        shadows: Arc<Vec<Shadow>>,
+        made: Made,
+        names: (&str, &str),
+        now: InstantMs,
+    ) {
+        let is_new = match answer {
+            Ok(answer) => !answer.repeated,
+            Err(error) => matches!(error, LedgerError::Refused(_)),
+        };
+        if is_new {
+            self.watcher.see(&self.ledger, &shadows, made, names, now);
+        }
     }
 
     /// What each card would pay. Moves nothing and protects nothing; `operation` of the input is not used.
@@ -180,7 +191,7 @@ pub(super) struct Payment<'a> {
     request_hash: [u8; 32],
     reference: Option<[u8; 16]>,
     /// What was decided last, where versions look on.
-    decided: Option<(Arc<Vec<Shadow>>, QuoteRequest, Vec<ShareFacts>)>,
+    decided: Option<(Arc<Vec<Shadow>>, Made)>,
 }
 
 /// What makes a request the same request. Codes stand as keyed fingerprints.
@@ -268,8 +279,7 @@ impl<'a> Payment<'a> {
         let said = serde_json::to_string(&same).expect("INVARIANT: a request has string keys only");
         let hash = giftcard_ledger::chain::digest(&format!("{}\n{said}", self.kind.operation().name()));
         let personal = decision::personal_text(self.order).map(|body| {
-            let mut reference = [0; 16];
-            self.desk.randomness().fill_bytes(&mut reference);
+            let reference = self.desk.reference(now);
             let customer = self.customer();
             Personal { reference, site: self.site.clone(), customer, body }
         });
@@ -478,7 +488,7 @@ impl Plan for Payment<'_> {
         let outcome = self.decide(&configuration, facts.found.clone(), facts.now, false).map_err(Stop::Failed)?;
         self.decided = (!site.shadows.is_empty()).then(|| {
             let shares = decision::shares(&outcome.request, &outcome.quoted);
-            (Arc::clone(&site.shadows), outcome.request.clone(), shares)
+            (Arc::clone(&site.shadows), Made::Payment(Box::new(outcome.request.clone()), shares))
         });
         self.check(&outcome)?;
         self.change(facts, site, &outcome)

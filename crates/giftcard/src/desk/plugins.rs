@@ -20,7 +20,7 @@ use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::StoreError;
 
 use self::document::{Canary, Change, PluginDocument, Proposal, Signed, Version};
-use super::setup::{Planned, put};
+use super::setup::{Planned, Set, SettingUp, put};
 use super::{Desk, DeskError};
 use crate::input::{ConditionInput, InputErrorKind, SiteDocument};
 use crate::json::excerpt;
@@ -410,17 +410,19 @@ impl Desk {
         component.map_err(|trouble| Refused::mistake("plugin-unusable", trouble).into())
     }
 
-    /// Binds a condition to a programme, in place of the binding of the same plugin if there is one.
+    /// Binds a condition to a programme, in place of the binding of the same plugin if there is one. Where the site demands
+    /// two persons, this proposes it.
     ///
     /// # Errors
-    /// As [`Desk::set_programme`].
+    /// As [`Desk::set_programme_by`].
     pub fn bind_plugin(
         &self,
         site: &str,
         programme: &str,
         condition: &ConditionInput,
-    ) -> Result<ProgrammeOutput, DeskError> {
-        self.change_conditions(site, programme, |conditions| {
+        by: SettingUp<'_>,
+    ) -> Result<Set<ProgrammeOutput>, DeskError> {
+        self.change_conditions(site, programme, by, |conditions| {
             match conditions.iter_mut().find(|there| *there.plugin == *condition.plugin) {
                 Some(there) => *there = condition.clone(),
                 None => conditions.push(condition.clone()),
@@ -429,12 +431,18 @@ impl Desk {
         })
     }
 
-    /// Takes a condition off a programme.
+    /// Takes a condition off a programme. Where the site demands two persons, this proposes it.
     ///
     /// # Errors
-    /// As [`Desk::set_programme`]; the [`Refused`] code is `not-bound`.
-    pub fn unbind_plugin(&self, site: &str, programme: &str, plugin: &str) -> Result<ProgrammeOutput, DeskError> {
-        self.change_conditions(site, programme, |conditions| {
+    /// As [`Desk::set_programme_by`]; the [`Refused`] code is `not-bound`.
+    pub fn unbind_plugin(
+        &self,
+        site: &str,
+        programme: &str,
+        plugin: &str,
+        by: SettingUp<'_>,
+    ) -> Result<Set<ProgrammeOutput>, DeskError> {
+        self.change_conditions(site, programme, by, |conditions| {
             let count = conditions.len();
             conditions.retain(|there| *there.plugin != *plugin);
             if conditions.len() == count {
@@ -645,8 +653,5 @@ fn not_found(site: &str, id: &str) -> DeskError {
 }
 
 fn named_actor<'a>(changing: &Changing<'a>) -> Result<&'a str, DeskError> {
-    changing.actor.filter(|actor| !actor.trim().is_empty()).ok_or_else(|| {
-        let message = "two persons are demanded here, so each has to be named (`--actor`)";
-        Refused::mistake("actor-missing", message).into()
-    })
+    SettingUp { actor: changing.actor, now: changing.now }.named()
 }

@@ -1,11 +1,13 @@
 //! Refunds of orders that cards paid for: the rules split, the ledger books. Must not split.
 
+use std::sync::Arc;
+
 use giftcard_engine::moment::InstantMs;
-use giftcard_engine::refund::{Payment, RefundRefused, RefundRequest};
+use giftcard_engine::refund::{Payment, RefundRefused, RefundRequest, RefundShare};
 use giftcard_engine::{Currency, Minor};
-use giftcard_host::RefundError;
+use giftcard_host::{RefundError, Refunded, Rulebook};
 use giftcard_ledger::draft::Draft;
-use giftcard_ledger::model::{Operation, OperationKind, OrderRecord};
+use giftcard_ledger::model::{Operation, OperationKind, OrderRecord, TenderRecord};
 use giftcard_ledger::operations::{
     RefundOther, RefundPlan, RefundTarget, ReturnedShare, SpareCard, Target, order_key, plan_refund, refund_targets,
     want_of_order,
@@ -14,7 +16,8 @@ use giftcard_ledger::plan::read_record;
 use giftcard_ledger::store::{Changes, Found, Want};
 use giftcard_ledger::{Answer, Facts, Plan, Refused, Stop};
 
-use super::configuration::SiteFacts;
+use super::decision::{Split, returned};
+use super::shadow::{Made, Shadow};
 use super::{Desk, DeskError, Doing, MAIN_SITE};
 use crate::input::{InputErrorKind, RefundMode, RefundOrderInput, RefundOtherInput};
 
@@ -35,8 +38,12 @@ impl Desk {
             "reason": input.reason.as_deref(),
         });
         let request = self.request(&doing, OperationKind::Refund.name(), &facts)?;
-        let mut plan = Refund { desk: self, site, input, request_hash: request.hash, spare };
-        Ok(self.ledger().run(&request, &mut plan)?)
+        let mut plan = Refund { desk: self, site, input, request_hash: request.hash, spare, decided: None };
+        let answer = self.ledger().run(&request, &mut plan);
+        if let Some((shadows, made)) = plan.decided.take() {
+            self.look_on(&answer, shadows, made, (&input.order, &input.operation), now);
+        }
+        Ok(answer?)
     }
 
     /// The sites of the new cards, and so codes, that a refund of an order may need: one for each closed card without an
@@ -133,16 +140,18 @@ struct Refund<'a> {
     input: &'a RefundOrderInput,
     request_hash: [u8; 32],
     spare: Vec<SpareCard>,
+    /// What was decided last, where versions look on.
+    decided: Option<(Arc<Vec<Shadow>>, Made)>,
 }
 
 impl Refund<'_> {
-    /// What goes back to each tender of the order, and to other payment methods.
+    /// What goes back to each tender of the order, and to other payment methods, with what is asked for that.
     fn split(
         &self,
         record: &OrderRecord,
         currency: Currency,
-        site: &SiteFacts,
-    ) -> Result<(Vec<ReturnedShare>, Minor), Stop<DeskError>> {
+        book: &Rulebook,
+    ) -> Result<(RefundRequest, Refunded), Stop<DeskError>> {
         let amount = self.input.amount.amount(currency).map_err(|error| failed(error.under("amount").into()))?;
         let corrupt = || giftcard_ledger::store::StoreError::Corrupt("an order has amounts that cannot be".to_string());
         let minor = |amount: i64| Minor::new(amount).map_err(|_| corrupt());
@@ -157,7 +166,6 @@ impl Refund<'_> {
             };
             payments.push(Payment { applied, taken, applied_returned, taken_returned });
         }
-        let cards = payments.len();
         if matches!(self.input.mode, RefundMode::Order) {
             let by_cards: i64 = record.tenders.iter().map(|tender| tender.applied).sum();
             let other = minor((record.total - by_cards).max(0))?;
@@ -170,12 +178,12 @@ impl Refund<'_> {
             });
         }
         let request = RefundRequest { amount, exponent: currency.exponent(), payments };
-        let refunded = match site.till(&self.input.order).map_err(failed)?.rulebook().refund(&request, false) {
-            Ok(refunded) => refunded,
-            Err(RefundError::Rules(error)) => return Err(failed(crate::TillError::from(&*error).into())),
+        match book.refund(&request, false) {
+            Ok(refunded) => Ok((request, refunded)),
+            Err(RefundError::Rules(error)) => Err(failed(crate::TillError::from(&*error).into())),
             Err(RefundError::Refused(RefundRefused::NotPositive)) => {
                 let problem = "a refund must be more than nothing";
-                return Err(failed(DeskError::input(InputErrorKind::RefundNotPositive, "amount", problem)));
+                Err(failed(DeskError::input(InputErrorKind::RefundNotPositive, "amount", problem)))
             }
             Err(RefundError::Refused(refused)) => {
                 let message = match &refused {
@@ -186,17 +194,22 @@ impl Refund<'_> {
                     ),
                     other => other.to_string(),
                 };
-                return Err(Refused::decided(refused.code(), message).into());
+                Err(Refused::decided(refused.code(), message).into())
             }
-        };
-        let other = refunded.shares.get(cards).map_or(Minor::ZERO, |share| share.applied);
-        let share = |(tender, share): (usize, &giftcard_engine::refund::RefundShare)| ReturnedShare {
-            tender,
-            applied: share.applied,
-            taken: if record.tenders[tender].taken == 0 { Minor::ZERO } else { share.taken },
-        };
-        Ok((refunded.shares.iter().take(cards).enumerate().map(share).collect(), other))
+        }
     }
+}
+
+/// What of a split goes back to each tender, and to other payment methods.
+fn shares_of(record: &OrderRecord, refunded: &Refunded) -> (Vec<ReturnedShare>, Minor) {
+    let share = |(tender, share): (usize, &RefundShare)| ReturnedShare {
+        tender,
+        applied: share.applied,
+        taken: if record.tenders[tender].taken == 0 { Minor::ZERO } else { share.taken },
+    };
+    let cards = record.tenders.len();
+    let other = refunded.shares.get(cards).map_or(Minor::ZERO, |share| share.applied);
+    (refunded.shares.iter().take(cards).enumerate().map(share).collect(), other)
 }
 
 fn failed(error: DeskError) -> Stop<DeskError> {
@@ -232,10 +245,33 @@ impl Plan for Refund<'_> {
         let currency = Currency::iso(&record.currency).ok_or_else(|| {
             giftcard_ledger::store::StoreError::Corrupt(format!("`{}` is no currency", record.currency))
         })?;
-        let (shares, other) = self.split(&record, currency, site)?;
+        let book = site.till(&self.input.order).map_err(failed)?.rulebook();
+        let (request, refunded) = self.split(&record, currency, book)?;
+        let context = self.desk.context(&configuration, site, (&[], &[]), book.rules().facts()).map_err(failed)?;
+        let programme = |tender: &TenderRecord| {
+            let account = facts.found.accounts.get(&tender.account);
+            (tender.account.to_string(), account.map_or_else(String::new, |account| account.programme.clone()))
+        };
+        let tenders: Vec<(String, String)> = record.tenders.iter().map(programme).collect();
+        let decision = Split {
+            now: facts.now,
+            currency,
+            context: &context,
+            request: &request,
+            tenders: &tenders,
+            refunded: &refunded,
+        }
+        .text();
+        self.decided = (!site.shadows.is_empty()).then(|| {
+            // The last is of other payment methods.
+            let cards = tenders.iter().map(|(card, _)| card.clone()).chain([String::new()]);
+            (Arc::clone(&site.shadows), Made::Refund(request, returned(cards, &refunded.shares)))
+        });
+        let (shares, other) = shares_of(&record, &refunded);
         let mut draft = Draft::new();
         // The rules that split it are those that are active when it is committed.
         draft.require_configuration(facts.found.configuration);
+        draft.context((*context).clone());
         let plan = RefundPlan {
             site: self.site,
             order: &self.input.order,
@@ -258,7 +294,7 @@ impl Plan for Refund<'_> {
             order: Some(self.input.order.to_string()),
             actor: self.input.actor.as_deref().map(str::to_string),
             answer,
-            decision: None,
+            decision: Some(decision),
             personal: None,
         };
         Ok(draft.finish(operation)?)

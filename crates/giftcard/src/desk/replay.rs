@@ -19,7 +19,7 @@ use giftcard_ledger::store::{DecisionFilter, DecisionRow, Store, StoreError};
 use sha2::{Digest, Sha256};
 
 use self::report::Tally;
-use super::decision::{Asked, until_not_busy};
+use super::decision::{Asked, AskedRefund, is_refund, until_not_busy};
 use super::plugins::{WHOLE, is_in_share};
 use super::report::Period;
 use super::setup::zone_of;
@@ -27,7 +27,7 @@ use super::stage::{Instead, OtherSettings, Stages};
 use super::{Desk, DeskError, Rerun};
 use crate::input::{DayOrInstant, InputErrorKind, Zone, read_document};
 
-pub use self::report::{ReplayChange, ReplayProgramme, ReplayReport, ReplayState, picture};
+pub use self::report::{ReplayChange, ReplayProgramme, ReplayReport, ReplayReturned, ReplayState, picture};
 
 /// Decisions that a thread reads at a time, and between two states that can be resumed.
 const PAGE: usize = 512;
@@ -274,6 +274,9 @@ fn concerns(decision: &str, programme: &str) -> bool {
 }
 
 fn decide(options: &ReplayOptions, stages: &Stages, row: &DecisionRow, tally: &mut Tally) -> Result<(), DeskError> {
+    if is_refund(&row.decision) {
+        return split(options, stages, row, tally);
+    }
     if options.programme.as_deref().is_some_and(|only| !concerns(&row.decision, only)) {
         return Ok(());
     }
@@ -285,17 +288,46 @@ fn decide(options: &ReplayOptions, stages: &Stages, row: &DecisionRow, tally: &m
             return Ok(());
         }
     };
-    let answer = until_not_busy(|| {
-        let begun = Clock::now();
-        let answer = asked.decide();
-        tally.deciding_ns += u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        answer
-    });
-    match answer {
+    match timed(tally, || asked.decide()) {
         Err(error) if error.code() == "busy" => Err(error),
         answer => {
             tally.decided(row, &asked, answer);
             Ok(())
         }
     }
+}
+
+/// Splits a refund again, where other rules would: conditions have no part in it.
+fn split(options: &ReplayOptions, stages: &Stages, row: &DecisionRow, tally: &mut Tally) -> Result<(), DeskError> {
+    if !options.components.iter().any(|component| matches!(component, Component::Rules(_))) {
+        return Ok(());
+    }
+    let asked = match AskedRefund::read(stages, &row.decision)? {
+        Ok(asked) => asked,
+        Err(Rerun::NoDecision | Rerun::Same) => return Ok(()),
+        Err(Rerun::NotReplayable(why) | Rerun::Differs(why)) => {
+            tally.not_replayable(why);
+            return Ok(());
+        }
+    };
+    if options.programme.as_deref().is_some_and(|only| !asked.concerns(only)) {
+        return Ok(());
+    }
+    match timed(tally, || asked.split()) {
+        Err(error) if error.code() == "busy" => Err(error),
+        answer => {
+            tally.split(row, &asked, answer);
+            Ok(())
+        }
+    }
+}
+
+/// Asks until there was time for it, and counts the time that it took.
+fn timed<T>(tally: &mut Tally, ask: impl Fn() -> Result<T, DeskError>) -> Result<T, DeskError> {
+    until_not_busy(|| {
+        let begun = Clock::now();
+        let answer = ask();
+        tally.deciding_ns += u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        answer
+    })
 }

@@ -3,6 +3,7 @@
 
 mod names;
 mod programmes;
+mod proposals;
 
 use giftcard_ledger::model::{Record, RecordKey, RecordKind};
 use giftcard_ledger::plan::read_record;
@@ -16,8 +17,11 @@ use crate::input::{
 use crate::json::excerpt;
 use crate::output::SiteOutput;
 
+use self::proposals::Guard;
+
 pub(super) use names::check_name;
 pub(super) use programmes::{no_programme, read_pattern, weak_pattern};
+pub use proposals::{Set, SettingUp};
 
 /// How often a change is begun anew because somebody else changes the same.
 const CHANGES_MAX: u32 = 20;
@@ -29,6 +33,12 @@ const REFUND_EXTENSION_DAYS_MAX: u32 = 3_650;
 pub(super) struct Planned<T> {
     pub(super) changes: Option<Changes>,
     pub(super) answer: T,
+}
+
+impl<T> Planned<T> {
+    fn map<U>(self, answer: impl FnOnce(T) -> U) -> Planned<U> {
+        Planned { changes: self.changes, answer: answer(self.answer) }
+    }
 }
 
 impl Desk {
@@ -63,8 +73,13 @@ impl Desk {
     /// Makes a site, or changes it.
     ///
     /// # Errors
-    /// [`DeskError::Input`] with the path in the document, [`DeskError::Busy`].
+    /// [`DeskError::Input`] with the path in the document, [`DeskError::Busy`]; the [`Refused`](giftcard_ledger::Refused) code is
+    /// `approval-needed`, see [`Desk::set_site_by`].
     pub fn set_site(&self, document: &SiteDocument) -> Result<SiteOutput, DeskError> {
+        self.set_site_guarded(document, Guard::Refuse)?.done()
+    }
+
+    fn set_site_guarded(&self, document: &SiteDocument, guard: Guard<'_>) -> Result<Set<SiteOutput>, DeskError> {
         check_site(document)?;
         let key = RecordKey { kind: RecordKind::Site, site: String::new(), id: document.id.to_string() };
         self.change(|| {
@@ -81,9 +96,13 @@ impl Desk {
                     return Err(DeskError::input(InputErrorKind::Inconsistent, "currency", problem));
                 }
                 self.check_programmes_of(document)?;
+                if let Some(proposed) = guard.of_site(self, (&kept, before.version), document)? {
+                    return Ok(proposed.map(Set::Proposed));
+                }
             }
             let (changes, version) = put(&key, before.as_ref(), document, Some(configuration));
-            Ok(Planned { changes, answer: SiteOutput { version, site: document.clone() } })
+            let answer = Set::Done(SiteOutput { version, site: document.clone() });
+            Ok(Planned { changes: guard.beside(changes), answer })
         })
     }
 

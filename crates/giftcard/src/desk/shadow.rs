@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 use giftcard_engine::QuoteRequest;
 use giftcard_engine::moment::{InstantMs, format_instant};
 use giftcard_engine::programme::Binding;
-use giftcard_host::{Component, Rulebook};
+use giftcard_engine::refund::RefundRequest;
+use giftcard_host::{Component, RefundError, Rulebook};
 use giftcard_ledger::Ledger;
 use giftcard_ledger::model::{RecordKey, RecordKind};
 use giftcard_ledger::store::{Changes, RecordChange, Verdict, Want};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::decision::{ShareFacts, shares};
+use super::decision::{ShareFacts, returned, shares};
 use super::{Desk, DeskError};
 
 /// Decisions that wait to be looked at; more are passed over, and counted.
@@ -81,13 +82,49 @@ impl Shadow {
         }
         is_asked.then_some(request)
     }
+
+    /// For which cards something else comes out, and how it failed; nothing where it is not asked.
+    fn answer(&self, made: &Made) -> Option<(Vec<ShadowCard>, Option<String>)> {
+        match made {
+            Made::Payment(request, decided) => {
+                let request = self.question(request)?;
+                Some(match self.book.quote(&request, false) {
+                    Ok(quoted) => {
+                        let runs = quoted.quote.conditions.iter().filter(|run| run.plugin == self.name);
+                        let failure = runs.filter_map(|run| Some(run.failure.as_ref()?.0.code.clone())).next();
+                        (different(decided, &shares(&request, &quoted)), failure)
+                    }
+                    Err(error) => (Vec::new(), Some(crate::TillError::from(error).code().to_string())),
+                })
+            }
+            // Conditions have no part in it.
+            Made::Refund(..) if self.bindings.is_some() => None,
+            Made::Refund(request, decided) => Some(match self.book.refund(request, false) {
+                Ok(refunded) => {
+                    let cards = decided.iter().map(|share| share.card.clone());
+                    (different(decided, &returned(cards, &refunded.shares)), None)
+                }
+                Err(RefundError::Rules(error)) => {
+                    (Vec::new(), Some(crate::TillError::from(&*error).code().to_string()))
+                }
+                Err(RefundError::Refused(refused)) => (Vec::new(), Some(refused.code().to_string())),
+            }),
+        }
+    }
+}
+
+/// What was asked, and what was decided.
+pub(super) enum Made {
+    /// About a payment.
+    Payment(Box<QuoteRequest>, Vec<ShareFacts>),
+    /// About a refund: what goes back to each payment.
+    Refund(RefundRequest, Vec<ShareFacts>),
 }
 
 /// A decision that was made.
 struct Seen {
     shadows: Arc<Vec<Shadow>>,
-    request: QuoteRequest,
-    decided: Vec<ShareFacts>,
+    made: Made,
     order: String,
     operation: String,
     at: InstantMs,
@@ -129,6 +166,9 @@ pub struct ShadowDifference {
     pub order: String,
     /// The key of the operation, which may have been refused.
     pub operation: String,
+    /// Whether it is about a refund: amounts are what went back and would have.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub refund: bool,
     /// How it failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failed: Option<String>,
@@ -140,9 +180,9 @@ pub struct ShadowDifference {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "ShadowCard")]
 pub struct ShadowCard {
-    /// Its id.
+    /// Its id; empty for what goes back to other payment methods.
     pub card: String,
-    /// What was decided: `used`, `not-needed`, or why it was refused.
+    /// What was decided: `used`, `not-needed`, or why it was refused; of a refund `returned`.
     pub before: String,
     /// What would have been decided.
     pub after: String,
@@ -193,13 +233,13 @@ impl Watcher {
         &self,
         ledger: &Arc<Ledger>,
         shadows: &Arc<Vec<Shadow>>,
-        (request, decided): (QuoteRequest, Vec<ShareFacts>),
+        made: Made,
         (order, operation): (&str, &str),
         at: InstantMs,
     ) {
         let running = self.running.get_or_init(|| Running::begin(Arc::clone(ledger)));
         let (order, operation) = (order.to_string(), operation.to_string());
-        let seen = Seen { shadows: Arc::clone(shadows), request, decided, order, operation, at };
+        let seen = Seen { shadows: Arc::clone(shadows), made, order, operation, at };
         let sender = running.sender.lock().unwrap_or_else(PoisonError::into_inner);
         running.waiting.fetch_add(1, Ordering::AcqRel);
         let sent = sender.as_ref().is_some_and(|sender| sender.try_send(seen).is_ok());
@@ -308,15 +348,7 @@ fn look(
 }
 
 fn ask(ledger: &Ledger, shadow: &Shadow, seen: &Seen, counts: &mut ShadowCounts) {
-    let Some(request) = shadow.question(&seen.request) else { return };
-    let (cards, failed) = match shadow.book.quote(&request, false) {
-        Ok(quoted) => {
-            let runs = quoted.quote.conditions.iter().filter(|run| run.plugin == shadow.name);
-            let failure = runs.filter_map(|run| Some(run.failure.as_ref()?.0.code.clone())).next();
-            (different(&seen.decided, &shares(&request, &quoted)), failure)
-        }
-        Err(error) => (Vec::new(), Some(crate::TillError::from(error).code().to_string())),
-    };
+    let Some((cards, failed)) = shadow.answer(&seen.made) else { return };
     // Not a decision.
     if failed.as_deref() == Some("busy") {
         counts.skipped += 1;
@@ -335,6 +367,7 @@ fn ask(ledger: &Ledger, shadow: &Shadow, seen: &Seen, counts: &mut ShadowCounts)
         at: format_instant(seen.at),
         order: seen.order.clone(),
         operation: seen.operation.clone(),
+        refund: matches!(seen.made, Made::Refund(..)),
         failed,
         cards,
     };

@@ -23,6 +23,14 @@ const DAYS: &[Parameter] = &[parameter("days", "Days", Kind::Number)];
 const CATEGORIES: &[Parameter] = &[parameter("categories", "Categories", Kind::Texts)];
 const TAGS: &[Parameter] = &[parameter("tags", "Tags", Kind::Texts)];
 const SKUS: &[Parameter] = &[parameter("skus", "Stock keeping units", Kind::Texts)];
+const UNITS_OF_CATEGORIES: &[Parameter] =
+    &[parameter("categories", "Categories", Kind::Texts), parameter("count", "Units", Kind::Number)];
+const AMOUNT_OF_CATEGORIES: &[Parameter] =
+    &[parameter("categories", "Categories", Kind::Texts), parameter("amount", "Amount", Kind::Money)];
+const UNITS_OF_SKUS: &[Parameter] =
+    &[parameter("skus", "Stock keeping units", Kind::Texts), parameter("count", "Units", Kind::Number)];
+const AMOUNT_OF_SKUS: &[Parameter] =
+    &[parameter("skus", "Stock keeping units", Kind::Texts), parameter("amount", "Amount", Kind::Money)];
 const TYPES: &[Parameter] = &[parameter("types", "Product types", Kind::Texts)];
 const METHODS: &[Parameter] = &[parameter("methods", "Methods", Kind::Texts)];
 const CURRENCIES: &[Parameter] = &[parameter("currencies", "Currencies", Kind::Currencies)];
@@ -38,6 +46,7 @@ const EXACT: &str = "Exactly as the platform writes them, upper and lower case i
 const UNKNOWN_HISTORY: &str = "Where the platform does not say, no card is taken.";
 const CONVERTED: &str = "In the order's currency unless another is named, which is converted at the recorded rate.";
 const WITHOUT_CHOICE: &str = "By the platform's name. Before one is chosen, no card is taken.";
+const TOGETHER: &str = "Of all lines of goods and gift cards together. Exactly as the platform writes them.";
 const PRODUCTS: &str = "Of goods and gift cards in the cart. Exactly as the platform writes them.";
 
 /// The table. The order is that of a form.
@@ -287,7 +296,7 @@ pub(super) const RULES: &[Rule] = &[
         "cart",
         "A line of the categories {categories} has at least {count} units",
         "Of one line; units of several lines are not added up. Exactly as the platform writes them.",
-        &[parameter("categories", "Categories", Kind::Texts), parameter("count", "Units", Kind::Number)],
+        UNITS_OF_CATEGORIES,
         "order.lines.exists(l, l.quantity_milli >= COUNT * 1000 && l.part in [\"goods\", \"gift-card\"] && \
          l.categories.exists(c, c in CATEGORIES))",
     ),
@@ -296,9 +305,63 @@ pub(super) const RULES: &[Rule] = &[
         "cart",
         "A line of the categories {categories} comes to at least {amount}",
         "Of one line; amounts of several lines are not added up. Exactly as the platform writes them.",
-        &[parameter("categories", "Categories", Kind::Texts), parameter("amount", "Amount", Kind::Money)],
+        AMOUNT_OF_CATEGORIES,
         "order.lines.exists(l, l.total >= AMOUNT && l.part in [\"goods\", \"gift-card\"] && \
          l.categories.exists(c, c in CATEGORIES))",
+    ),
+    rule(
+        "cart-units-of-category-at-least",
+        "cart",
+        "The cart has at least {count} units of products of the categories {categories}",
+        TOGETHER,
+        UNITS_OF_CATEGORIES,
+        "order.lines.filter(l, l.part in [\"goods\", \"gift-card\"] && l.categories.exists(c, c in CATEGORIES))\
+         .map(l, l.quantity_milli).sum() >= COUNT * 1000",
+    ),
+    rule(
+        "cart-units-of-category-at-most",
+        "cart",
+        "The cart has at most {count} units of products of the categories {categories}",
+        TOGETHER,
+        UNITS_OF_CATEGORIES,
+        "order.lines.filter(l, l.part in [\"goods\", \"gift-card\"] && l.categories.exists(c, c in CATEGORIES))\
+         .map(l, l.quantity_milli).sum() <= COUNT * 1000",
+    ),
+    rule(
+        "cart-amount-of-category-at-least",
+        "cart",
+        "In the cart, products of the categories {categories} come to at least {amount}",
+        TOGETHER,
+        AMOUNT_OF_CATEGORIES,
+        "order.lines.filter(l, l.part in [\"goods\", \"gift-card\"] && l.categories.exists(c, c in CATEGORIES))\
+         .map(l, l.total).sum() >= AMOUNT",
+    ),
+    rule(
+        "cart-units-of-sku-at-least",
+        "cart",
+        "The cart has at least {count} units of the products {skus}",
+        TOGETHER,
+        UNITS_OF_SKUS,
+        "order.lines.filter(l, l.part in [\"goods\", \"gift-card\"] && l.sku in SKUS)\
+         .map(l, l.quantity_milli).sum() >= COUNT * 1000",
+    ),
+    rule(
+        "cart-units-of-sku-at-most",
+        "cart",
+        "The cart has at most {count} units of the products {skus}",
+        TOGETHER,
+        UNITS_OF_SKUS,
+        "order.lines.filter(l, l.part in [\"goods\", \"gift-card\"] && l.sku in SKUS)\
+         .map(l, l.quantity_milli).sum() <= COUNT * 1000",
+    ),
+    rule(
+        "cart-amount-of-sku-at-least",
+        "cart",
+        "In the cart, the products {skus} come to at least {amount}",
+        TOGETHER,
+        AMOUNT_OF_SKUS,
+        "order.lines.filter(l, l.part in [\"goods\", \"gift-card\"] && l.sku in SKUS)\
+         .map(l, l.total).sum() >= AMOUNT",
     ),
     rule(
         "cart-lines-at-least",

@@ -58,7 +58,8 @@ pub struct PluginPolicy {
     /// Whether a plugin without a signature that counts is refused; also one that is installed already.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub require_signature: bool,
-    /// Whether a second person has to approve of another version that is to decide.
+    /// Whether a second person has to approve of another version that is to decide, of other conditions of a programme that
+    /// is there, and of a change of these demands.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub require_approval: bool,
 }

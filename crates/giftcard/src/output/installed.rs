@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::input::{ProgrammeDocument, SiteDocument};
+
 /// A plugin of a site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "installed-plugin")]
@@ -75,6 +77,41 @@ pub struct ProposalOutput {
     /// For which share of the orders; all if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<String>,
+}
+
+/// A change of how a shop is set up that two persons are demanded for.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "setup-proposal")]
+pub struct SetupProposalOutput {
+    /// The site.
+    pub site: String,
+    /// What names it: what is changed, and the beginning of the digest of what was looked at.
+    pub name: String,
+    /// Who proposed it.
+    pub by: String,
+    /// When, as RFC 3339 in UTC.
+    pub at: String,
+    /// `waits`, `approved` or `withdrawn`.
+    pub state: &'static str,
+    /// Who approved of it or took it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<String>,
+    /// When, as RFC 3339 in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+    /// What takes the place of what is there.
+    pub change: SetupChangeOutput,
+}
+
+/// A whole document that takes the place of another.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "SetupChange")]
+pub enum SetupChangeOutput {
+    /// The site.
+    Site(Box<SiteDocument>),
+    /// One of its programmes.
+    Programme(Box<ProgrammeDocument>),
 }
 
 /// Something that was done with a plugin.

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use giftcard::desk::{Changing, Installing, MAIN_SITE, PluginSignature};
+use giftcard::desk::{Changing, Installing, MAIN_SITE, PluginSignature, SettingUp};
 use giftcard::input::{ConditionInput, read_document};
-use giftcard::output::{InstalledOutput, InstalledVersionOutput};
+use giftcard::output::{InstalledOutput, InstalledVersionOutput, SetupProposalOutput};
 use giftcard::secrets::PluginSigner;
 use giftcard::{Desk, DeskError, file_problem};
 use giftcard_host::COMPONENT_BYTES_CEILING;
@@ -31,10 +31,12 @@ pub(crate) enum Command {
     Show(Named),
     /// Let a version decide, the newest if none is named
     Activate(Changed),
+    /// Show changes of conditions and of the site's demands that wait for a second person, or did
+    Proposals(SiteOnly),
     /// Approve of what another person proposed, where the site demands two persons
     Approve(Approve),
     /// Take back what was proposed
-    Withdraw(Changed),
+    Withdraw(Withdraw),
     /// Let decide again what decided before the last activation
     Rollback(Changed),
     /// Switch a condition off: who binds it is told so in place of an answer. Open holds are not touched
@@ -113,8 +115,26 @@ pub(crate) struct Changed {
 }
 
 #[derive(Args)]
+pub(crate) struct SiteOnly {
+    /// The site
+    #[arg(long, default_value = MAIN_SITE)]
+    site: String,
+    /// Print one line of JSON for each
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Withdraw {
+    /// A plugin's id; or `site` or `programme:NAME`, as `proposals` shows it
+    plugin: String,
+    #[command(flatten)]
+    by: By,
+}
+
+#[derive(Args)]
 pub(crate) struct Approve {
-    /// What was looked at, as `id@version`
+    /// What was looked at: a version as `id@version`, or a change as `proposals` shows it
     #[arg(value_name = "ID@VERSION")]
     plugin: String,
     /// The share of the orders that was looked at, of a canary
@@ -170,12 +190,8 @@ pub(crate) struct Bind {
     /// Let this version decide when it fails, as `id@version`, with the same settings
     #[arg(long, value_name = "ID@VERSION", conflicts_with = "on_failure")]
     previous: Option<String>,
-    /// The site
-    #[arg(long, default_value = MAIN_SITE)]
-    site: String,
-    /// Print the programme as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    by: By,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -191,12 +207,8 @@ pub(crate) struct Unbind {
     programme: String,
     /// The condition, as the programme names it
     plugin: String,
-    /// The site
-    #[arg(long, default_value = MAIN_SITE)]
-    site: String,
-    /// Print the programme as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    by: By,
 }
 
 impl Command {
@@ -205,7 +217,6 @@ impl Command {
             Self::Install(install) => install.by.json,
             Self::Show(named) => named.by.json,
             Self::Activate(changed)
-            | Self::Withdraw(changed)
             | Self::Rollback(changed)
             | Self::Disable(changed)
             | Self::Enable(changed)
@@ -213,8 +224,10 @@ impl Command {
             Self::Canary(canary) => canary.by.json,
             Self::Approve(approve) => approve.by.json,
             Self::Shadow(shadow) => shadow.by.json,
-            Self::Bind(bind) => bind.json,
-            Self::Unbind(unbind) => unbind.json,
+            Self::Proposals(of) => of.json,
+            Self::Withdraw(withdraw) => withdraw.by.json,
+            Self::Bind(bind) => bind.by.json,
+            Self::Unbind(unbind) => unbind.by.json,
             Self::Key { .. } | Self::Sign { .. } => false,
         }
     }
@@ -229,6 +242,20 @@ pub(crate) fn run(
     let (changed, change): (&Changed, Change) = match command {
         Command::Install(install) => return self::install(&open()?, install, terminal),
         Command::Show(named) => return show_one(&open()?, named, terminal),
+        Command::Proposals(of) => return proposals(&open()?, of, terminal),
+        Command::Withdraw(Withdraw { plugin, by }) => {
+            if let Some(target) = setup_target(plugin) {
+                let (target, _) = id_and_version(target);
+                return tell_proposal(&open()?.withdraw_proposal(&by.site, target, setting_up(by))?, by.json, terminal);
+            }
+            return tell(&open()?.withdraw_plugin(&changing(by, plugin))?, by.json, terminal);
+        }
+        Command::Approve(approve) if setup_target(&approve.plugin).is_some() => {
+            let (target, seen) = id_and_version(&approve.plugin);
+            let by = &approve.by;
+            let answer = open()?.approve_proposal(&by.site, target, seen.unwrap_or_default(), setting_up(by))?;
+            return tell_proposal(&answer, by.json, terminal);
+        }
         Command::Approve(approve) => {
             let (id, version) = id_and_version(&approve.plugin);
             let share = approve.share.as_deref().map(basis_points).transpose()?;
@@ -243,14 +270,14 @@ pub(crate) fn run(
         Command::Shadow(shadow) => return self::shadow(&open()?, shadow, terminal),
         Command::Bind(bind) => return self::bind(&open()?, bind, terminal),
         Command::Unbind(unbind) => {
-            let programme = open()?.unbind_plugin(&unbind.site, &unbind.programme, &unbind.plugin)?;
-            return programme::answer(&programme, unbind.json, terminal);
+            let by = &unbind.by;
+            let set = open()?.unbind_plugin(&by.site, &unbind.programme, &unbind.plugin, setting_up(by))?;
+            return programme::answer_set(&set, by.json, terminal);
         }
         Command::Key { file } => return key(file, terminal),
         Command::Sign { files, key } => return sign(files, key, terminal),
         Command::Activate(changed) => (changed, |desk, changing, version| desk.activate_plugin(changing, version)),
         Command::Remove(changed) => (changed, |desk, changing, version| desk.remove_plugin(changing, version)),
-        Command::Withdraw(changed) => (changed, |desk, changing, _| desk.withdraw_plugin(changing)),
         Command::Rollback(changed) => (changed, |desk, changing, _| desk.roll_back_plugin(changing)),
         Command::Disable(changed) => (changed, |desk, changing, _| desk.switch_plugin(changing, false)),
         Command::Enable(changed) => (changed, |desk, changing, _| desk.switch_plugin(changing, true)),
@@ -267,6 +294,56 @@ pub(crate) fn run(
 
 fn changing<'a>(by: &'a By, id: &'a str) -> Changing<'a> {
     Changing { site: &by.site, id, actor: by.actor.as_deref(), now: now_ms() }
+}
+
+fn setting_up(by: &By) -> SettingUp<'_> {
+    SettingUp { actor: by.actor.as_deref(), now: now_ms() }
+}
+
+/// What names a change of how a shop is set up, and no plugin.
+fn setup_target(name: &str) -> Option<&str> {
+    let (target, _) = id_and_version(name);
+    (target == "site" || target.contains(':')).then_some(name)
+}
+
+fn proposals(desk: &Desk, of: &SiteOnly, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let proposals = desk.proposals(&of.site)?;
+    if of.json {
+        proposals.iter().try_for_each(|proposal| terminal.json(proposal))?;
+        return Ok(terminal::DONE);
+    }
+    let mut rows = table(&["change", "state", "by", "at", "ended by"], &[], terminal.is_terminal());
+    for one in &proposals {
+        rows.add_row([
+            plain(&one.name),
+            one.state.to_string(),
+            plain(&one.by),
+            plain(&one.at),
+            one.ended_by.as_deref().map(plain).unwrap_or_default(),
+        ]);
+    }
+    terminal.line(&rows.to_string())?;
+    if proposals.iter().any(|one| one.state == "waits") {
+        terminal.note("`--json` shows what is to take the place of what is there")?;
+    }
+    Ok(terminal::DONE)
+}
+
+/// That something was proposed, and how it goes on; or how it ended.
+pub(crate) fn tell_proposal(
+    proposal: &SetupProposalOutput,
+    json: bool,
+    terminal: &mut Terminal,
+) -> Result<u8, Failure> {
+    terminal.answer(proposal, json, |_| {
+        let name = plain(&proposal.name);
+        match proposal.state {
+            "waits" => format!(
+                "proposed {name}, which waits for a second person: `giftcard plugin approve {name} --actor NAME`"
+            ),
+            state => format!("{name} is {state}"),
+        }
+    })
 }
 
 pub(crate) fn id_and_version(name: &str) -> (&str, Option<&str>) {
@@ -468,8 +545,9 @@ fn bind(desk: &Desk, arguments: &Bind, terminal: &mut Terminal) -> Result<u8, Fa
     };
     let condition = json!({ "plugin": arguments.plugin, "settings": settings, "on_failure": on_failure });
     let condition: ConditionInput = read_document(&condition.to_string()).map_err(DeskError::from)?;
-    let programme = desk.bind_plugin(&arguments.site, &arguments.programme, &condition)?;
-    programme::answer(&programme, arguments.json, terminal)
+    let by = &arguments.by;
+    let set = desk.bind_plugin(&by.site, &arguments.programme, &condition, setting_up(by))?;
+    programme::answer_set(&set, by.json, terminal)
 }
 
 /// Settings as they are written on a command line, by the kinds that the plugin declares.
@@ -479,7 +557,7 @@ fn set(desk: &Desk, arguments: &Bind) -> Result<Map<String, Value>, Failure> {
         return Ok(settings);
     }
     let (id, version) = id_and_version(&arguments.plugin);
-    let component = desk.plugin_component(&arguments.site, id, version)?;
+    let component = desk.plugin_component(&arguments.by.site, id, version)?;
     for given in &arguments.set {
         let Some((name, value)) = given.split_once('=') else {
             let message = format!("`--set {}` has no `=`; write a name and a value, as `minimum=50.00`", plain(given));

@@ -140,6 +140,25 @@ fn an_altered_decision_does_not_come_out_the_same() {
 }
 
 #[test]
+fn the_split_of_a_refund_is_recorded_and_comes_out_the_same_again() {
+    let bench = bench();
+    let card = card(&bench, "issue", "50.00");
+    redeem(&bench, &payment("pay", "20.00", &card)).unwrap();
+    let refund = json!({ "operation": "back", "order": "order-pay", "mode": "cards", "amount": "5.00" });
+    bench.desk.refund(&document(&refund), Vec::new(), NOW).unwrap();
+    let kept = operation(&bench, "back");
+    assert_eq!(rerun(&bench.desk, &kept).unwrap(), Rerun::Same);
+    for (what, instead) in
+        [("\"taken\":500}", "\"taken\":499}"), ("\"fuel\":", "\"fuel\":1"), ("\"refund\":500", "\"refund\":501")]
+    {
+        let decision = kept.decision.as_deref().unwrap().replacen(what, instead, 1);
+        assert_ne!(Some(&decision), kept.decision.as_ref(), "{what}");
+        let altered = Operation { decision: Some(decision), ..kept.clone() };
+        assert!(matches!(rerun(&bench.desk, &altered).unwrap(), Rerun::Differs(_)), "{what}");
+    }
+}
+
+#[test]
 fn a_card_of_another_site_pays_where_its_programme_is_accepted_and_nowhere_else() {
     let bench = bench();
     bench.programme(json!({ "name": "Both", "accepted_by": ["euro"] }));

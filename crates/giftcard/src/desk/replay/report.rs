@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authoring::escaped;
 use crate::desk::DeskError;
-use crate::desk::decision::{Asked, ShareFacts};
+use crate::desk::decision::{Asked, AskedRefund, ShareFacts};
 use crate::desk::verify::decimal;
 
 /// Cards for which something else came out and that are told one by one.
@@ -55,6 +55,18 @@ pub(super) struct Tally {
     orders_refused: u64,
     programmes: BTreeMap<String, Sums>,
     changes: Vec<ReplayChange>,
+    refunds: u64,
+    refunds_different: u64,
+    returned: BTreeMap<String, ReturnedSums>,
+}
+
+/// What refunds gave back to cards of a programme; keys as of [`Sums`], without a programme for other payment methods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct ReturnedSums {
+    #[serde(with = "whole")]
+    before: i128,
+    #[serde(with = "whole")]
+    after: i128,
 }
 
 /// Money of a programme in minor units of a currency. Keys are site, programme and currency, apart by line ends.
@@ -138,6 +150,12 @@ pub struct ReplayReport {
     pub programmes: Vec<ReplayProgramme>,
     /// The first cards for which something else came out, at most 100.
     pub changes: Vec<ReplayChange>,
+    /// Refunds that were split again: all where other rules are given, none otherwise, since conditions have no part in them.
+    pub refunds: u64,
+    /// Of these, those that were split otherwise, or not at all.
+    pub refunds_different: u64,
+    /// By site, programme and currency of the orders.
+    pub returned: Vec<ReplayReturned>,
     /// Milliseconds that it took, by the clock.
     pub milliseconds: u64,
     /// Milliseconds that the rules and conditions took of these, on all threads together.
@@ -168,6 +186,33 @@ pub struct ReplayProgramme {
     pub after: String,
     /// The difference, negative where they would have paid less.
     pub difference: String,
+}
+
+/// What refunds gave back to cards of a programme, and would have given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ReplayReturned")]
+pub struct ReplayReturned {
+    /// The site of the order.
+    pub site: String,
+    /// The programme; empty for other payment methods.
+    pub programme: String,
+    /// The orders' currency.
+    pub currency: String,
+    /// What went back.
+    pub before: String,
+    /// What would have gone back.
+    pub after: String,
+    /// The difference, negative where it would have been less.
+    pub difference: String,
+}
+
+/// Site, programme and currency of a key, and amounts of that currency in words.
+fn parts_of(key: &str) -> ([String; 3], impl Fn(i128) -> String) {
+    let mut parts = key.split('\n').map(str::to_string);
+    let parts = std::array::from_fn(|_| parts.next().unwrap_or_default());
+    let [_, _, currency] = &parts;
+    let known = Currency::iso(currency);
+    (parts, move |sum: i128| known.map_or_else(|| sum.to_string(), |known| decimal(sum, known)))
 }
 
 impl ReplayState {
@@ -208,11 +253,7 @@ impl ReplayState {
     pub fn report(&self) -> ReplayReport {
         let tally = &self.tally;
         let programme = |(key, sums): (&String, &Sums)| {
-            let mut parts = key.split('\n').map(str::to_string);
-            let mut part = || parts.next().unwrap_or_default();
-            let (site, programme, currency) = (part(), part(), part());
-            let known = Currency::iso(&currency);
-            let money = |sum: i128| known.map_or_else(|| sum.to_string(), |known| decimal(sum, known));
+            let ([site, programme, currency], money) = parts_of(key);
             ReplayProgramme {
                 cards: sums.cards,
                 flipped: sums.flipped,
@@ -226,6 +267,12 @@ impl ReplayState {
                 currency,
             }
         };
+        let returned = |(key, sums): (&String, &ReturnedSums)| {
+            let ([site, programme, currency], money) = parts_of(key);
+            let (before, after) = (money(sums.before), money(sums.after));
+            let difference = money(sums.after.saturating_sub(sums.before));
+            ReplayReturned { site, programme, currency, before, after, difference }
+        };
         ReplayReport {
             about: ABOUT.to_string(),
             complete: self.is_over,
@@ -238,6 +285,9 @@ impl ReplayState {
             not_replayable: tally.not_replayable.clone(),
             programmes: tally.programmes.iter().map(programme).collect(),
             changes: tally.changes.clone(),
+            refunds: tally.refunds,
+            refunds_different: tally.refunds_different,
+            returned: tally.returned.iter().map(returned).collect(),
             milliseconds: self.busy_ms,
             deciding_milliseconds: tally.deciding_ns / 1_000_000,
         }
@@ -264,6 +314,13 @@ impl Tally {
             all.flipped = all.flipped.saturating_add(sums.flipped);
             all.newly_refused = all.newly_refused.saturating_add(sums.newly_refused);
             all.newly_accepted = all.newly_accepted.saturating_add(sums.newly_accepted);
+            all.before = all.before.saturating_add(sums.before);
+            all.after = all.after.saturating_add(sums.after);
+        }
+        self.refunds = self.refunds.saturating_add(other.refunds);
+        self.refunds_different = self.refunds_different.saturating_add(other.refunds_different);
+        for (key, sums) in other.returned {
+            let all = self.returned.entry(key).or_default();
             all.before = all.before.saturating_add(sums.before);
             all.after = all.after.saturating_add(sums.after);
         }
@@ -319,6 +376,27 @@ impl Tally {
             if let Some((failure, _)) = &run.failure {
                 count_reason(&mut self.failed, failure.code.clone(), 1);
             }
+        }
+    }
+
+    /// The split of a refund, and what comes out now.
+    pub(super) fn split(
+        &mut self,
+        row: &DecisionRow,
+        asked: &AskedRefund<'_>,
+        answer: Result<giftcard_host::Refunded, DeskError>,
+    ) {
+        self.refunds += 1;
+        if let Err(error) = &answer {
+            count_reason(&mut self.failed, error.code().to_string(), 1);
+        }
+        let split = answer.ok();
+        self.refunds_different += u64::from(!split.as_ref().is_some_and(|split| asked.is_same(split)));
+        for share in asked.returned(split.as_ref()) {
+            let key = format!("{}\n{}\n{}", row.key.site, share.programme, asked.currency());
+            let sums = self.returned.entry(key).or_default();
+            sums.before += i128::from(share.before);
+            sums.after += i128::from(share.after);
         }
     }
 

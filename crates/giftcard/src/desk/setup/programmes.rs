@@ -12,7 +12,8 @@ use giftcard_ledger::plan::read_record;
 use super::super::configuration::{KeptProgramme, name};
 use super::super::{Desk, DeskError};
 use super::names::{check_name, code_name};
-use super::{Planned, put, zone_of};
+use super::proposals::Guard;
+use super::{Planned, Set, SettingUp, put, zone_of};
 use crate::codes::Pattern;
 use crate::input::{
     CodeInput, ConditionInput, InputError, InputErrorKind, List, ProgrammeDocument, ValueInput, programme_facts,
@@ -26,9 +27,19 @@ impl Desk {
     /// code name is made from its name.
     ///
     /// # Errors
-    /// [`DeskError::Input`] with the path in the document; [`Refused`] codes are `value-frozen` and
-    /// `not-acceptable-there`; [`DeskError::Rules`] where a plugin could not check its settings; [`DeskError::Busy`].
+    /// [`DeskError::Input`] with the path in the document; [`Refused`] codes are `value-frozen`, `not-acceptable-there` and
+    /// `approval-needed`, see [`Desk::set_programme_by`]; [`DeskError::Rules`] where a plugin could not check its settings;
+    /// [`DeskError::Busy`].
     pub fn set_programme(&self, site: &str, document: &ProgrammeDocument) -> Result<ProgrammeOutput, DeskError> {
+        self.set_programme_guarded(site, document, Guard::Refuse)?.done()
+    }
+
+    pub(super) fn set_programme_guarded(
+        &self,
+        site: &str,
+        document: &ProgrammeDocument,
+        guard: Guard<'_>,
+    ) -> Result<Set<ProgrammeOutput>, DeskError> {
         if let Some(code_name) = &document.code_name {
             check_name(code_name, "code_name")?;
             if code_name.eq_ignore_ascii_case(MANUAL) {
@@ -50,10 +61,18 @@ impl Desk {
             let kept: Option<KeptProgramme> = before.as_ref().map(|before| read_record(&before.body)).transpose()?;
             let currency = self.check_document(site, &id, &document, kept.as_ref().map(|kept| &kept.programme))?;
             let frozen = kept.as_ref().is_some_and(|kept| kept.frozen);
-            if let Some(kept) = kept.filter(|kept| kept.frozen) {
-                check_frozen(&kept.programme, &document, currency)?;
+            if let Some(kept) = &kept {
+                if frozen {
+                    check_frozen(&kept.programme, &document, currency)?;
+                }
+                let base = before.as_ref().map_or(0, |before| before.version);
+                if let Some(proposed) = guard.of_programme(self, site, (&kept.programme, base), &document)? {
+                    return Ok(proposed.map(Set::Proposed));
+                }
             }
-            self.keep(site, &id, before.as_ref(), KeptProgramme { frozen, programme: document }, configuration)
+            let kept = KeptProgramme { frozen, programme: document };
+            let planned = self.keep(site, &id, before.as_ref(), kept, configuration)?;
+            Ok(Planned { changes: guard.beside(planned.changes), answer: Set::Done(planned.answer) })
         })
     }
 
@@ -71,13 +90,14 @@ impl Desk {
         })
     }
 
-    /// Changes the conditions of a programme.
+    /// Changes the conditions of a programme; where two persons are demanded for that, it is proposed.
     pub(in crate::desk) fn change_conditions(
         &self,
         site: &str,
         code_name: &str,
+        by: SettingUp<'_>,
         mut change: impl FnMut(&mut Vec<ConditionInput>) -> Result<(), DeskError>,
-    ) -> Result<ProgrammeOutput, DeskError> {
+    ) -> Result<Set<ProgrammeOutput>, DeskError> {
         self.change(|| {
             let (record, configuration) = self.record(RecordKind::Programme, site, code_name)?;
             let Some(record) = record else { return Err(no_programme(site, code_name)) };
@@ -88,7 +108,11 @@ impl Desk {
             kept.programme.conditions = List::of(conditions)
                 .map_err(|problem| DeskError::input(InputErrorKind::TooLarge, "conditions", problem))?;
             self.check_document(site, code_name, &kept.programme, Some(&before))?;
-            self.keep(site, code_name, Some(&record), kept, configuration)
+            let guard = Guard::Propose(by);
+            if let Some(proposed) = guard.of_programme(self, site, (&before, record.version), &kept.programme)? {
+                return Ok(proposed.map(Set::Proposed));
+            }
+            Ok(self.keep(site, code_name, Some(&record), kept, configuration)?.map(Set::Done))
         })
     }
 
