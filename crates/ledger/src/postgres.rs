@@ -3,7 +3,8 @@
 //!
 //! Each lane has a connection of its own and commits a batch with one call of a function in the database, which is also
 //! a transaction. Reading goes by two small pools: one for what operations need, one for lists and reports, so that a
-//! long report keeps nobody waiting. Connections are made anew by themselves.
+//! long report keeps nobody waiting. Connections are made anew by themselves. Whoever waits for an answer serves the
+//! connection meanwhile; lists and reports have a thread for that.
 //!
 //! Connect to the server itself, or to a pooler that keeps a session per connection: settings of the session and
 //! prepared statements are relied on.
@@ -12,18 +13,18 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use giftcard_engine::moment::InstantMs;
 use tokio::runtime::Runtime;
-use tokio::sync::Mutex;
 use tokio_postgres::Row;
 
 use self::ask::{Again, Asker, Parameters, parameter};
 use self::batch::Prepared;
 use self::connect::{Connector, Purpose};
 use self::lane::{Lane, Patience};
+use self::own::{Own, Seats};
 use self::rows::column;
 use crate::model::{Account, Code, CodeState, Hash32, Id, Record, RecordKind};
 use crate::store::{
@@ -37,14 +38,15 @@ mod connect;
 mod copy;
 mod find;
 mod lane;
+mod own;
 mod report;
 mod rows;
 mod scan;
 mod schema;
 mod trouble;
 
-/// Threads that serve the connections. What they do is little: rows are made and read by the callers.
-const WORKERS: usize = 2;
+/// Threads that serve the connections of lists and reports.
+const WORKERS: usize = 1;
 
 /// Connections for lists and reports.
 const SCAN_CONNECTIONS: usize = 2;
@@ -137,12 +139,12 @@ pub enum OpenError {
 pub struct PostgresStore {
     /// Taken when the store is dropped.
     runtime: Option<Runtime>,
-    lanes: Vec<Arc<Mutex<Lane>>>,
-    connector: Arc<Connector>,
+    lanes: Vec<Mutex<(Own, Lane)>>,
+    connector: Connector,
     scan_connector: Connector,
     scan_limit: Duration,
     patience: Patience,
-    keys: Asker,
+    keys: Seats,
     scans: Asker,
     schema: String,
 }
@@ -175,7 +177,7 @@ impl PostgresStore {
         if !is_schema_name(&options.schema) {
             return Err(OpenError::SchemaName(options.schema.clone()));
         }
-        let connector = Arc::new(Connector::new(url, options, Purpose::Keys)?);
+        let connector = Connector::new(url, options, Purpose::Keys)?;
         let scans = Connector::new(url, options, Purpose::Scans)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
@@ -192,7 +194,7 @@ impl PostgresStore {
         let lanes = (0..options.lanes.max(1)).map(|_| lane()).collect::<Result<_, _>>()?;
         let (wait, limit) = (options.connect_timeout, options.statement_timeout);
         Ok(Self {
-            keys: Asker::new(Connector::clone(&connector), options.readers, wait, limit)?,
+            keys: Seats::new(connector.clone(), options.readers, wait, limit),
             scans: Asker::new(scans.clone(), SCAN_CONNECTIONS, wait, options.scan_timeout)?,
             scan_connector: scans,
             scan_limit: options.scan_timeout,
@@ -224,8 +226,7 @@ impl PostgresStore {
     }
 
     fn ask(&self, sql: &'static str, parameters: Parameters) -> Result<Vec<Row>, StoreError> {
-        let asker = self.keys.clone();
-        self.wait(async move { asker.rows(sql, parameters, Again::Yes).await })
+        self.keys.rows(sql, parameters, Again::Yes)
     }
 
     fn scan<T>(
@@ -241,8 +242,7 @@ impl PostgresStore {
 
     /// A statement that writes and answers with one number.
     fn write(&self, sql: &'static str, parameters: Parameters, again: Again) -> Result<u64, StoreError> {
-        let asker = self.keys.clone();
-        let rows = self.wait(async move { asker.rows(sql, parameters, again).await })?;
+        let rows = self.keys.rows(sql, parameters, again)?;
         let row = rows.first().ok_or_else(|| rows::corrupt("the database answered nothing"))?;
         rows::count_of(column(row, 0)?)
     }
@@ -258,11 +258,11 @@ fn wait<T: Send + 'static>(runtime: &Runtime, task: impl Future<Output = T> + Se
     receiver.recv().map_err(|_| "the task of the connection panicked".to_string())
 }
 
-fn lane() -> Result<Arc<Mutex<Lane>>, OpenError> {
+fn lane() -> Result<Mutex<(Own, Lane)>, OpenError> {
     let mut id = [0; 16];
     getrandom::fill(&mut id)
         .map_err(|error| OpenError::Failed(StoreError::Failed(format!("the system gives no random bytes: {error}"))))?;
-    Ok(Arc::new(Mutex::new(Lane::new(id))))
+    Ok(Mutex::new((Own::new()?, Lane::new(id))))
 }
 
 fn is_schema_name(name: &str) -> bool {
@@ -295,9 +295,13 @@ impl Store for PostgresStore {
             return Ok(Vec::new());
         }
         let mut prepared = Prepared::new(batch);
-        let lane = Arc::clone(&self.lanes[lane % self.lanes.len()]);
-        let (connector, patience) = (Arc::clone(&self.connector), self.patience);
-        self.wait(async move { lane.lock().await.commit(&connector, patience, &mut prepared).await })
+        let mut lane = self.lanes[lane % self.lanes.len()].lock().unwrap_or_else(PoisonError::into_inner);
+        let (own, lane) = &mut *lane;
+        let done = own.run(lane.commit(&self.connector, self.patience, &mut prepared));
+        done.unwrap_or_else(|why| {
+            lane.disconnect();
+            Err(StoreError::Unknown(why))
+        })
     }
 
     fn passed_holds(&self, accounts: &[Id], now: InstantMs) -> Result<Vec<OpenHold>, StoreError> {

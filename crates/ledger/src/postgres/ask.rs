@@ -61,7 +61,7 @@ impl Asker {
         let pool = Pool::builder(manager)
             .max_size(connections.max(1))
             .runtime(Runtime::Tokio1)
-            .wait_timeout(Some((wait + limit).min(WAIT_MAX)))
+            .wait_timeout(Some(wait_max(wait, limit)))
             .create_timeout(Some(wait))
             .build()
             .map_err(|error| OpenError::Failed(StoreError::Failed(error.to_string())))?;
@@ -69,7 +69,7 @@ impl Asker {
     }
 
     /// All rows that a statement answers with.
-    pub(super) async fn rows(self, sql: &str, parameters: Parameters, again: Again) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn rows(&self, sql: &str, parameters: Parameters, again: Again) -> Result<Vec<Row>, StoreError> {
         let mut lost = 0;
         loop {
             let client = match self.pool.get().await {
@@ -108,6 +108,11 @@ impl Asker {
             }
         }
     }
+}
+
+/// How long a free connection is waited for.
+pub(super) fn wait_max(connect: Duration, limit: Duration) -> Duration {
+    (connect + limit).min(WAIT_MAX)
 }
 
 fn no_connection(error: &PoolError) -> StoreError {

@@ -9,6 +9,7 @@ use tokio_postgres::{Client, Statement};
 
 use super::batch::Prepared;
 use super::connect::Connector;
+use super::own::catch_up;
 use super::rows::{self, corrupt};
 use super::trouble::{Trouble, told};
 use crate::model::Hash32;
@@ -144,6 +145,7 @@ impl Lane {
 
     /// Connects, unless it is connected.
     pub(super) async fn connect(&mut self, connector: &Connector) -> Result<(), String> {
+        catch_up().await;
         if self.connection.as_ref().is_some_and(|connection| !connection.client.is_closed()) {
             return Ok(());
         }
@@ -154,6 +156,11 @@ impl Lane {
         let commit = prepared.map_err(|_| "the server does not answer".to_string())?.map_err(|error| told(&error))?;
         self.connection = Some(Connection { client, commit });
         Ok(())
+    }
+
+    /// Forgets the connection, since it is not known what comes on it next.
+    pub(super) fn disconnect(&mut self) {
+        self.connection = None;
     }
 
     async fn send(
