@@ -28,6 +28,7 @@ mod verify;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use giftcard_engine::moment::InstantMs;
@@ -87,6 +88,8 @@ pub struct Desk {
     stages: stage::Stages,
     secrets: RwLock<Arc<Secrets>>,
     randomness: Mutex<Randomness>,
+    /// Counts names of personal fields.
+    references: AtomicU32,
     configuration: RwLock<Option<Arc<Configuration>>>,
     /// Held while the configuration is read.
     reading: Mutex<()>,
@@ -244,6 +247,7 @@ impl Desk {
             till,
             secrets: RwLock::new(Arc::new(secrets)),
             randomness: Mutex::new(randomness),
+            references: AtomicU32::new(0),
             configuration: RwLock::new(None),
             reading: Mutex::new(()),
             contexts: Mutex::default(),
@@ -311,13 +315,14 @@ impl Desk {
         self.randomness.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A name for personal fields that are kept apart: the moment, then 80 random bits. So those of one time lie together,
-    /// and writing or reading many of them does not go to as many places; the operation that names it says its moment anyway.
+    /// A name for personal fields that are kept apart: the moment, a count, then 56 random bits. So those of one time lie
+    /// together, and writing or reading many of them does not go to as many places; the operation that names it says its
+    /// moment anyway.
     pub(crate) fn reference(&self, now: InstantMs) -> [u8; 16] {
         let mut reference = [0; 16];
-        let (moment, random) = reference.split_at_mut(6);
-        moment.copy_from_slice(&now.to_be_bytes()[2..]);
-        self.randomness().fill_bytes(random);
+        reference[..6].copy_from_slice(&now.to_be_bytes()[2..]);
+        reference[6..9].copy_from_slice(&self.references.fetch_add(1, Ordering::Relaxed).to_be_bytes()[1..]);
+        self.randomness().fill_bytes(&mut reference[9..]);
         reference
     }
 
