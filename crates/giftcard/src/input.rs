@@ -192,8 +192,11 @@ impl<T> Within for Result<T, InputError> {
 }
 
 /// Every item of a list, with its index in the path of a mistake.
-fn each<I, O>(items: &[I], convert: impl Fn(&I) -> Result<O, InputError>) -> Result<Vec<O>, InputError> {
-    items.iter().enumerate().map(|(index, item)| convert(item).within_item(index)).collect()
+fn each<I, O>(
+    items: impl IntoIterator<Item = I>,
+    convert: impl Fn(I) -> Result<O, InputError>,
+) -> Result<Vec<O>, InputError> {
+    items.into_iter().enumerate().map(|(index, item)| convert(item).within_item(index)).collect()
 }
 
 /// The condition plugins that an input may name.
@@ -252,7 +255,7 @@ pub fn quote_request(input: &QuoteInput, plugins: &dyn Plugins, now: InstantMs) 
         None => now,
     };
     let now = zone.moment(at).within("now")?;
-    let order = order::order(&input.order, currency, &site, &zone).within("order")?;
+    let order = order::order(input.order.clone(), currency, &site, &zone).within("order")?;
     let programmes = programmes::programmes(&input.programmes, &site, &zone, plugins).within("programmes")?;
     let cards = cards::cards(&input.cards, &order, &site, &zone, at).within("cards")?;
     let programmes = programmes.into_iter().map(Arc::new).collect();
@@ -287,7 +290,7 @@ pub(crate) fn cards_facts(
 
 /// An order at a site, and now on its wall.
 pub(crate) fn order_facts(
-    input: &OrderInput,
+    input: OrderInput,
     site: &Site,
     zone: &Zone,
     now: InstantMs,

@@ -15,7 +15,8 @@ use giftcard_host::{CallRecord, Quoted};
 use giftcard_ledger::model::Operation;
 use giftcard_ledger::store::{Context, StoreError};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 pub(super) use self::refund::{AskedRefund, Split, is_refund, returned};
 use super::pay::hex;
@@ -184,18 +185,19 @@ fn compare_calls((engine, before): (&str, &[CallFacts<'_>]), (now, after): (&str
     Rerun::Same
 }
 
-/// A recorded decision, read. Texts that are only compared stay where they are.
+/// A recorded decision, read. Texts that are only compared stay where they are, and what only some compare is not read yet.
 #[derive(Deserialize)]
-pub(super) struct Recorded<'a> {
+struct Recorded<'a> {
     now: Instant,
     #[serde(borrow)]
     context: Cow<'a, str>,
     personal: bool,
     order: OrderInput,
     cards: Vec<CardInput>,
-    pub(super) due: i64,
-    pub(super) shares: Vec<ShareFacts>,
-    calls: Vec<CallFacts<'a>>,
+    due: i64,
+    shares: Vec<ShareFacts>,
+    #[serde(borrow)]
+    calls: &'a RawValue,
     #[serde(borrow)]
     engine: Cow<'a, str>,
 }
@@ -265,8 +267,13 @@ pub(super) fn until_not_busy<T>(mut decide: impl FnMut() -> Result<T, DeskError>
 
 /// A recorded decision, made ready to be asked again.
 pub(super) struct Asked<'a> {
-    pub(super) recorded: Recorded<'a>,
+    /// What came of each card.
+    pub(super) shares: Vec<ShareFacts>,
+    /// What was due, in minor units.
+    pub(super) due: i64,
     pub(super) stage: Arc<Stage>,
+    calls: &'a RawValue,
+    engine: Cow<'a, str>,
     request: QuoteRequest,
 }
 
@@ -288,12 +295,13 @@ impl<'a> Asked<'a> {
         personal: Option<&str>,
     ) -> Result<Result<Self, Rerun>, StoreError> {
         let unreadable = |why: String| Ok(Err(Rerun::Differs(format!("the record cannot be read: {why}"))));
-        let mut recorded: Recorded<'a> = match serde_json::from_str(text) {
+        let recorded: Recorded<'a> = match serde_json::from_str(text) {
             Ok(recorded) => recorded,
             Err(error) => return unreadable(error.to_string()),
         };
-        let Some(digest) = unhex(&recorded.context) else { return unreadable("its context has no digest".to_string()) };
-        if recorded.personal {
+        let Recorded { now, context, personal: has_personal, mut order, cards, due, shares, calls, engine } = recorded;
+        let Some(digest) = unhex(&context) else { return unreadable("its context has no digest".to_string()) };
+        if has_personal {
             let Some(personal) = personal else {
                 return Ok(Err(Rerun::NotReplayable("personal fields were erased".to_string())));
             };
@@ -302,7 +310,6 @@ impl<'a> Asked<'a> {
                 // What the parser says may quote them.
                 Err(_) => return unreadable("its personal fields are damaged".to_string()),
             };
-            let order = &mut recorded.order;
             (order.customer, order.billing, order.ship_to) = (kept.customer, kept.billing, kept.ship_to);
         }
         let stage = match stages.stage(digest)? {
@@ -310,12 +317,17 @@ impl<'a> Asked<'a> {
             Err(why) => return Ok(Err(why)),
         };
         // Before names meant the very bytes, another component of the same name was another that decided.
-        let is_old = stage.context.rules.is_none() && !stages.changes_something();
-        if let Some(call) = recorded.calls.iter().find(|call| is_old && !stage.has(&call.digest)) {
-            return Ok(Err(Rerun::NotReplayable(format!("component {} is not loaded", call.digest))));
+        if stage.context.rules.is_none() && !stages.changes_something() {
+            let named: Vec<CallFacts<'_>> = match serde_json::from_str(calls.get()) {
+                Ok(named) => named,
+                Err(error) => return unreadable(error.to_string()),
+            };
+            if let Some(call) = named.iter().find(|call| !stage.has(&call.digest)) {
+                return Ok(Err(Rerun::NotReplayable(format!("component {} is not loaded", call.digest))));
+            }
         }
-        match stage.request(&recorded.order, &recorded.cards, &recorded.now) {
-            Ok(request) => Ok(Ok(Self { recorded, stage, request })),
+        match stage.request(order, &cards, &now) {
+            Ok(request) => Ok(Ok(Self { shares, due, stage, calls, engine, request })),
             Err(error) => unreadable(error.to_string()),
         }
     }
@@ -342,25 +354,32 @@ impl<'a> Asked<'a> {
     }
 
     /// What was asked, in words: the input of a quote.
-    pub(super) fn document(&self, operation: &Operation) -> Value {
+    pub(super) fn document(&self, desk: &Desk, operation: &Operation) -> Result<Value, DeskError> {
         let said = operation.decision.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
-        let said = said.unwrap_or_default();
-        serde_json::json!({
+        let mut said = said.unwrap_or_default();
+        let kept = operation.personal.map(|reference| desk.store().personal(reference)).transpose()?.flatten();
+        let kept = kept.and_then(|kept| serde_json::from_str::<Map<String, Value>>(&kept.body).ok());
+        if let Some(order) = said["order"].as_object_mut() {
+            order.extend(kept.unwrap_or_default());
+        }
+        Ok(serde_json::json!({
             "now": said["now"],
             "site": self.stage.context.site,
             "programmes": self.stage.context.programmes,
-            "order": self.recorded.order,
+            "order": said["order"],
             "cards": said["cards"],
-        })
+        }))
     }
 
     fn compare(&self, quoted: &Quoted) -> Rerun {
-        let recorded = &self.recorded;
         let (shares, due) = self.outcome(quoted);
-        if shares != recorded.shares || due != recorded.due {
-            return Rerun::Differs(format!("{:?} was decided, {shares:?} comes out now", recorded.shares));
+        if shares != self.shares || due != self.due {
+            return Rerun::Differs(format!("{:?} was decided, {shares:?} comes out now", self.shares));
         }
-        compare_calls((&recorded.engine, &recorded.calls), (&quoted.engine, &quoted.calls))
+        match serde_json::from_str::<Vec<CallFacts<'_>>>(self.calls.get()) {
+            Ok(calls) => compare_calls((&self.engine, &calls), (&quoted.engine, &quoted.calls)),
+            Err(error) => Rerun::Differs(format!("the record cannot be read: {error}")),
+        }
     }
 }
 

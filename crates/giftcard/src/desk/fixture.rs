@@ -38,10 +38,10 @@ impl Desk {
             }
             Err(Rerun::NoDecision | Rerun::Same) => return Err(no_decision(order)),
         };
-        let mut document = asked.document(&operation);
+        let mut document = asked.document(self, &operation)?;
         rename_cards(&mut document);
         let was_off = switch_on(&mut document);
-        let is_as_recorded = asked.outcome(&asked.decide()?) == (asked.recorded.shares.clone(), asked.recorded.due);
+        let is_as_recorded = asked.outcome(&asked.decide()?) == (asked.shares.clone(), asked.due);
         let quote = |document: &Value| asked.stage.till().quote(&document.to_string(), operation.at, false);
         let as_decided = quote(&document)?;
         let before = document.clone();

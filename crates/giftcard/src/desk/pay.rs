@@ -299,7 +299,7 @@ impl<'a> Payment<'a> {
         explain: bool,
     ) -> Result<Outcome, DeskError> {
         let site = self.desk.site_of(configuration, &self.site)?;
-        let (order, now) = order_facts(self.order, &site.site, &site.zone, now)?;
+        let (order, now) = order_facts(self.order.clone(), &site.site, &site.zone, now)?;
         release_open_hold(&mut found, &self.site, &self.order_id)?;
         let mut cards = Vec::with_capacity(self.entries.len());
         let mut entries = Vec::with_capacity(self.entries.len());

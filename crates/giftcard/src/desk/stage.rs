@@ -77,7 +77,7 @@ impl Stage {
     /// What is asked about an order and its cards.
     pub(super) fn request(
         &self,
-        order: &OrderInput,
+        order: OrderInput,
         cards: &[CardInput],
         now: &Instant,
     ) -> Result<QuoteRequest, InputError> {

@@ -118,6 +118,12 @@ impl<const MIN: usize> Deref for TextOf<MIN> {
     }
 }
 
+impl<const MIN: usize> From<TextOf<MIN>> for String {
+    fn from(text: TextOf<MIN>) -> Self {
+        text.0
+    }
+}
+
 impl<'de, const MIN: usize> Deserialize<'de> for TextOf<MIN> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -169,6 +175,15 @@ impl<T, const MAX: usize> List<T, MAX> {
 impl<T, const MAX: usize> Default for List<T, MAX> {
     fn default() -> Self {
         Self(Vec::new())
+    }
+}
+
+impl<T, const MAX: usize> IntoIterator for List<T, MAX> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The cards entered for an order. Must not show a code, nor know which card may pay.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use giftcard_engine::card::{CardSnapshot, Status};
 use giftcard_engine::code::normalise;
@@ -39,7 +39,7 @@ fn check_ids(inputs: &[CardInput], cards: &[CardSnapshot]) -> Result<(), InputEr
     let refuse = |index: usize, problem: String| {
         Err(InputError::at(InputErrorKind::Inconsistent, "id", problem)).within_item(index)
     };
-    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, card) in cards.iter().enumerate() {
         if inputs[index].id.is_some() && codes[index].as_ref() == Some(&normalise(&card.id)) {
             let problem = "is the card's code, and answers show the id; call the card something else";
@@ -68,7 +68,7 @@ fn check_ids(inputs: &[CardInput], cards: &[CardSnapshot]) -> Result<(), InputEr
 
 /// Two entries of one code are one card, which cannot have two limits.
 fn check_repeated(cards: &[CardSnapshot]) -> Result<(), InputError> {
-    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (index, code) in codes(cards).into_iter().enumerate() {
         let Some(code) = code else { continue };
         let earlier = *seen.entry(code).or_insert(index);
@@ -109,10 +109,10 @@ fn card(
         return Err(InputError::at(InputErrorKind::Inconsistent, "held", problem));
     }
     Ok(CardSnapshot {
-        id: text(&input.id).unwrap_or_else(|| format!("card-{}", index + 1)),
+        id: text(input.id.clone()).unwrap_or_else(|| format!("card-{}", index + 1)),
         code: input.code.as_ref().map(|code| code.reveal().to_string()),
-        site: text(&input.site).unwrap_or_else(|| site.id.clone()),
-        programme: text(&input.programme).unwrap_or_else(|| MANUAL.to_string()),
+        site: text(input.site.clone()).unwrap_or_else(|| site.id.clone()),
+        programme: text(input.programme.clone()).unwrap_or_else(|| MANUAL.to_string()),
         currency,
         status: match input.status {
             StatusInput::Pending => Status::Pending,

@@ -4,7 +4,7 @@ use giftcard_engine::order::{Address, Customer, Discount, Line, Order, Part, Tot
 use giftcard_engine::programme::Site;
 use giftcard_engine::{Currency, Minor};
 
-use super::bounds::TextOf;
+use super::bounds::{List, TextOf};
 use super::leaf::{Amount, named};
 use super::shape::{AddressInput, CustomerInput, DiscountInput, LineInput, OrderInput, PartInput, TotalsInput};
 use super::time::Zone;
@@ -13,7 +13,7 @@ use crate::json::excerpt;
 
 const ONE_MILLI: i64 = 1000;
 
-pub(super) fn order(input: &OrderInput, currency: Currency, site: &Site, zone: &Zone) -> Result<Order, InputError> {
+pub(super) fn order(input: OrderInput, currency: Currency, site: &Site, zone: &Zone) -> Result<Order, InputError> {
     if let Some(own) = input.site.as_deref().filter(|own| *own != site.id) {
         let problem = format!("is `{}`, but the document's site is `{}`", excerpt(own), excerpt(&site.id));
         return Err(InputError::at(InputErrorKind::Inconsistent, "site", problem));
@@ -22,13 +22,13 @@ pub(super) fn order(input: &OrderInput, currency: Currency, site: &Site, zone: &
         Some(instant) => Some(instant.at().and_then(|at| zone.moment(at)).within("placed_at")?),
         None => None,
     };
-    let address = |input: &Option<AddressInput>| input.as_ref().map(address).transpose();
+    let address = |input: Option<AddressInput>| input.map(address).transpose();
     Ok(Order {
-        id: text(&input.id),
+        id: text(input.id),
         site: site.id.clone(),
-        channel: text(&input.channel),
-        payment_method: text(&input.payment_method),
-        shipping_method: text(&input.shipping_method),
+        channel: text(input.channel),
+        payment_method: text(input.payment_method),
+        shipping_method: text(input.shipping_method),
         currency,
         total: input.total.minor(currency).within("total")?,
         paid: optional(&input.paid, currency).within("paid")?.unwrap_or_default(),
@@ -36,17 +36,17 @@ pub(super) fn order(input: &OrderInput, currency: Currency, site: &Site, zone: &
             Some(input) => totals(input, currency).within("totals")?,
             None => Totals::default(),
         },
-        lines: match &input.lines {
+        lines: match input.lines {
             Some(lines) => Some(each(lines, |input| line(input, currency)).within("lines")?),
             None => None,
         },
-        discounts: match &input.discounts {
+        discounts: match input.discounts {
             Some(discounts) => Some(each(discounts, |input| discount(input, currency)).within("discounts")?),
             None => None,
         },
-        billing: address(&input.billing).within("billing")?,
-        ship_to: address(&input.ship_to).within("ship_to")?,
-        customer: match &input.customer {
+        billing: address(input.billing).within("billing")?,
+        ship_to: address(input.ship_to).within("ship_to")?,
+        customer: match input.customer {
             Some(input) => Some(customer(input, currency).within("customer")?),
             None => None,
         },
@@ -56,13 +56,13 @@ pub(super) fn order(input: &OrderInput, currency: Currency, site: &Site, zone: &
 }
 
 /// A text that may be left out.
-pub(super) fn text<const MIN: usize>(text: &Option<TextOf<MIN>>) -> Option<String> {
-    text.as_deref().map(str::to_string)
+pub(super) fn text<const MIN: usize>(text: Option<TextOf<MIN>>) -> Option<String> {
+    text.map(String::from)
 }
 
 /// Several texts.
-pub(super) fn texts<const MIN: usize>(texts: &[TextOf<MIN>]) -> Vec<String> {
-    texts.iter().map(|text| text.to_string()).collect()
+pub(super) fn texts<const MIN: usize, const ITEMS: usize>(texts: List<TextOf<MIN>, ITEMS>) -> Vec<String> {
+    texts.into_iter().map(String::from).collect()
 }
 
 /// An amount that may be left out.
@@ -81,7 +81,7 @@ fn totals(input: &TotalsInput, currency: Currency) -> Result<Totals, InputError>
     })
 }
 
-fn line(input: &LineInput, currency: Currency) -> Result<Line, InputError> {
+fn line(input: LineInput, currency: Currency) -> Result<Line, InputError> {
     let quantity_milli = match &input.quantity {
         Some(quantity) => quantity.thousandths().within("quantity")?,
         None => ONE_MILLI,
@@ -107,40 +107,40 @@ fn line(input: &LineInput, currency: Currency) -> Result<Line, InputError> {
         unit_price,
         total,
         tax: optional(&input.tax, currency).within("tax")?,
-        sku: text(&input.sku),
-        name: text(&input.name),
-        product_type: text(&input.product_type),
-        categories: input.categories.as_deref().map(texts),
-        tags: input.tags.as_deref().map(texts),
+        sku: text(input.sku),
+        name: text(input.name),
+        product_type: text(input.product_type),
+        categories: input.categories.map(texts),
+        tags: input.tags.map(texts),
         attributes: named(&input.attributes).within("attributes")?,
     })
 }
 
-fn discount(input: &DiscountInput, currency: Currency) -> Result<Discount, InputError> {
-    Ok(Discount { code: text(&input.code), amount: input.amount.minor(currency).within("amount")? })
+fn discount(input: DiscountInput, currency: Currency) -> Result<Discount, InputError> {
+    Ok(Discount { code: text(input.code), amount: input.amount.minor(currency).within("amount")? })
 }
 
-fn address(input: &AddressInput) -> Result<Address, InputError> {
+fn address(input: AddressInput) -> Result<Address, InputError> {
     if input.country.len() != 2 || !input.country.bytes().all(|byte| byte.is_ascii_uppercase()) {
         let problem =
             format!("`{}` is not a country; write two upper-case letters, such as `US`", excerpt(&input.country));
         return Err(InputError::at(InputErrorKind::InvalidValue, "country", problem));
     }
     Ok(Address {
-        country: input.country.clone(),
-        region: text(&input.region),
-        postal_code: text(&input.postal_code),
-        city: text(&input.city),
+        country: input.country,
+        region: text(input.region),
+        postal_code: text(input.postal_code),
+        city: text(input.city),
     })
 }
 
-fn customer(input: &CustomerInput, currency: Currency) -> Result<Customer, InputError> {
+fn customer(input: CustomerInput, currency: Currency) -> Result<Customer, InputError> {
     Ok(Customer {
-        id: text(&input.id),
+        id: text(input.id),
         registered: input.registered,
-        roles: input.roles.as_deref().map(texts),
-        segments: input.segments.as_deref().map(texts),
-        email: text(&input.email),
+        roles: input.roles.map(texts),
+        segments: input.segments.map(texts),
+        email: text(input.email),
         orders: input.orders.map(|count| count.0),
         spent: optional(&input.spent, currency).within("spent")?,
         attributes: named(&input.attributes).within("attributes")?,

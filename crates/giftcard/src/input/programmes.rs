@@ -43,7 +43,7 @@ pub(super) fn programme(
     }
     let payable = Payable::default();
     Ok(Programme {
-        site: text(&input.site).unwrap_or_else(|| site.id.clone()),
+        site: text(input.site.clone()).unwrap_or_else(|| site.id.clone()),
         code_name: input.code_name.to_string(),
         enabled: input.enabled.unwrap_or(true),
         valid_from,
@@ -60,8 +60,8 @@ pub(super) fn programme(
             fees: input.pays.fees.unwrap_or(payable.fees),
             gift_cards: input.pays.gift_cards.unwrap_or(payable.gift_cards),
         },
-        accepted_by: texts(&input.accepted_by),
-        conditions: each(&input.conditions, |input| binding(input, site, plugins)).within("conditions")?,
+        accepted_by: texts(input.accepted_by.clone()),
+        conditions: each(input.conditions.iter(), |input| binding(input, site, plugins)).within("conditions")?,
     })
 }
 
@@ -74,7 +74,7 @@ fn audience(input: Option<&AudienceInput>) -> Result<Audience, InputError> {
             let problem = "is empty, so nobody could use the cards; name at least one role, or write `registered`";
             return Err(InputError::at(InputErrorKind::InvalidValue, "roles", problem));
         }
-        Some(AudienceInput::Roles(roles)) => Audience::InRoles(texts(roles)),
+        Some(AudienceInput::Roles(roles)) => Audience::InRoles(texts(roles.clone())),
     })
 }
 

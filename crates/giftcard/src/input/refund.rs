@@ -38,7 +38,7 @@ pub struct Tender {
 pub(super) fn refund_order(input: &RefundInput) -> Result<RefundOrder, InputError> {
     let currency = input.currency.currency().within("currency")?;
     let amount = input.amount.minor(currency).within("amount")?;
-    let tenders = each(&input.payments, |payment| tender(payment, input.mode, currency)).within("payments")?;
+    let tenders = each(input.payments.iter(), |payment| tender(payment, input.mode, currency)).within("payments")?;
     for (index, tender) in tenders.iter().enumerate() {
         if let Some(earlier) = tenders[..index].iter().position(|other| other.id == tender.id) {
             let problem = format!("`{}` was given before, as payments[{earlier}]", excerpt(&tender.id));

@@ -294,7 +294,7 @@ impl ProgrammeDocument {
             None => {}
             Some(ValueInput::Fixed(value)) => drop(positive(value).within("fixed").within("value")?),
             Some(ValueInput::Denominations(values)) => {
-                let values = super::each(values, positive).within("denominations").within("value")?;
+                let values = super::each(values.iter(), positive).within("denominations").within("value")?;
                 if values.is_empty() {
                     let problem = "is empty; name at least one denomination";
                     return Err(InputError::at(InputErrorKind::InvalidValue, "value.denominations", problem));

@@ -349,11 +349,10 @@ impl Tally {
             Ok(quoted) => quoted,
             Err(error) => {
                 self.different += 1;
-                let had_paid = asked.recorded.shares.iter().any(|share| share.applied > 0);
+                let had_paid = asked.shares.iter().any(|share| share.applied > 0);
                 self.orders_refused += u64::from(had_paid);
                 count_reason(&mut self.failed, error.code().to_string(), 1);
                 let nothing: Vec<ShareFacts> = asked
-                    .recorded
                     .shares
                     .iter()
                     .map(|share| ShareFacts {
@@ -368,10 +367,10 @@ impl Tally {
             }
         };
         let (shares, due) = asked.outcome(&quoted);
-        let is_same = self.compare(row, asked, &shares) && due == asked.recorded.due;
+        let is_same = self.compare(row, asked, &shares) && due == asked.due;
         *(if is_same { &mut self.same } else { &mut self.different }) += 1;
         let paid = |shares: &[ShareFacts]| shares.iter().map(|share| i128::from(share.applied)).sum::<i128>();
-        self.orders_refused += u64::from(paid(&asked.recorded.shares) > 0 && paid(&shares) == 0);
+        self.orders_refused += u64::from(paid(&asked.shares) > 0 && paid(&shares) == 0);
         for run in &quoted.quote.conditions {
             if let Some((failure, _)) = &run.failure {
                 count_reason(&mut self.failed, failure.code.clone(), 1);
@@ -404,7 +403,7 @@ impl Tally {
     fn compare(&mut self, row: &DecisionRow, asked: &Asked<'_>, shares: &[ShareFacts]) -> bool {
         let currency = asked.currency();
         let mut all_same = true;
-        for before in &asked.recorded.shares {
+        for before in &asked.shares {
             let Some(after) = shares.iter().find(|share| share.card == before.card) else { continue };
             let programme = asked.programme_of(&before.card);
             let sums = self.programmes.entry(format!("{}\n{programme}\n{currency}", row.key.site)).or_default();
