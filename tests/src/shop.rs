@@ -2,6 +2,7 @@
 //! Must not know what is tested, nor which store it is.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "only tests use it; what they set up must work")]
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use giftcard::codes::SecretCode;
@@ -12,6 +13,7 @@ use giftcard::{Desk, DeskError, Doing};
 use giftcard_engine::Currency;
 use giftcard_engine::moment::InstantMs;
 use giftcard_ledger::operations::Receipt;
+use giftcard_ledger::store::Store;
 use serde_json::{Value, json};
 
 use crate::bank::{self, NOW, SITE};
@@ -95,9 +97,15 @@ impl Shop {
     /// One more process of the shop that was opened on this ledger.
     #[must_use]
     pub fn beside(fresh: &Fresh) -> Self {
+        Self::on(fresh.open())
+    }
+
+    /// The same through another store before it.
+    #[must_use]
+    pub fn on(store: Arc<dyn Store>) -> Self {
         static RUNS: AtomicU64 = AtomicU64::new(1);
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
-        let desk = bank::desk(fresh.open(), SEED, run);
+        let desk = bank::desk(store, SEED, run);
         Self { desk, site: SITE.to_string(), run, serial: AtomicU64::new(0), now: AtomicI64::new(NOW) }
     }
 

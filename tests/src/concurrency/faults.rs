@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use giftcard_ledger::store::{
     OpenHold, Personal, SealedHead, Store, StoreError, Turnover, Verdict, Want,
 };
 
-/// What is done in place of the two calls that operations are made of. Everything else goes through.
+/// What is done in place of the two calls that operations are made of, and of reading components. Everything else goes through.
 pub trait Fault: Send + Sync {
     /// In place of `inner.find`.
     ///
@@ -21,6 +21,14 @@ pub trait Fault: Send + Sync {
     /// As the store.
     fn find(&self, inner: &dyn Store, want: &Want) -> Result<Found, StoreError> {
         inner.find(want)
+    }
+
+    /// In place of `inner.component`.
+    ///
+    /// # Errors
+    /// As the store.
+    fn component(&self, inner: &dyn Store, digest: Hash32) -> Result<Option<Vec<u8>>, StoreError> {
+        inner.component(digest)
     }
 
     /// In place of `inner.commit`.
@@ -99,6 +107,50 @@ impl Fault for Cut {
             }
             _ => inner.commit(lane, batch),
         }
+    }
+}
+
+/// Gives no components as long as it is set.
+#[derive(Default)]
+pub struct NoComponents {
+    /// Whether it gives none.
+    pub is_set: AtomicBool,
+    /// How often one was asked for in vain.
+    pub asked: AtomicU64,
+}
+
+impl Fault for NoComponents {
+    fn component(&self, inner: &dyn Store, digest: Hash32) -> Result<Option<Vec<u8>>, StoreError> {
+        if !self.is_set.load(Ordering::Relaxed) {
+            return inner.component(digest);
+        }
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        Err(StoreError::Unavailable("the test gives no components".to_string()))
+    }
+}
+
+/// Keeps waiting whoever reads what a version that looks on has found, until it is opened.
+#[derive(Default)]
+pub struct SlowShadow {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl SlowShadow {
+    /// Keeps nobody waiting any more.
+    pub fn open(&self) {
+        *self.is_open.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.opened.notify_all();
+    }
+}
+
+impl Fault for SlowShadow {
+    fn find(&self, inner: &dyn Store, want: &Want) -> Result<Found, StoreError> {
+        if want.records.iter().any(|key| key.kind == RecordKind::Shadow) {
+            let is_open = self.is_open.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(self.opened.wait_while(is_open, |is_open| !*is_open));
+        }
+        inner.find(want)
     }
 }
 
@@ -400,7 +452,7 @@ impl<F: Fault> Store for Faulty<F> {
     }
 
     fn component(&self, digest: Hash32) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.component(digest)
+        self.fault.component(&*self.inner, digest)
     }
 
     fn sequences(&self, from: InstantMs, to: InstantMs) -> Result<Option<(i64, i64)>, StoreError> {
