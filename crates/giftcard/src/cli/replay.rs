@@ -166,6 +166,10 @@ fn show(report: &ReplayReport, wide: bool) -> String {
         reasons.iter().map(|(why, count)| format!("{count} {}", plain(why))).collect::<Vec<_>>().join("; ")
     };
     let unfinished = if report.complete { "" } else { " so far" };
+    let refunds = match report.refunds {
+        0 => String::new(),
+        count => format!("{count}, {} of them split otherwise", report.refunds_different),
+    };
     let mut text = fields(&[
         ("decisions", format!("{}{unfinished}, {} of them concerned", report.decisions, report.concerned)),
         ("came out the same", report.same.to_string()),
@@ -173,11 +177,8 @@ fn show(report: &ReplayReport, wide: bool) -> String {
         ("orders that no card would have paid for", report.orders_refused.to_string()),
         ("failed", counted(&report.failed)),
         ("not replayable", counted(&report.not_replayable)),
+        ("refunds", refunds),
     ]);
-    if report.refunds > 0 {
-        let refunds = format!("{}, {} of them split otherwise", report.refunds, report.refunds_different);
-        text.push_str(&fields(&[("refunds", refunds)]));
-    }
     let header = [
         "programme",
         "site",
