@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -523,37 +524,49 @@ fn two_persons_set_conditions_and_demands(fresh: &Fresh) {
     let proposal = proposed(shop.desk.bind_plugin(SITE, "welcome", &one, person("anna")).unwrap());
     assert_eq!((proposal.state, proposal.by.as_str()), ("waits", "anna"));
     assert_eq!(decided(&shop.desk, "a", "US", &card), "too-few-products");
-    let (target, seen) = proposal.name.split_once('@').unwrap();
-    assert_eq!(target, "programme:welcome");
-    let approve = |seen: &str, actor| shop.desk.approve_proposal(SITE, target, seen, person(actor));
-    assert_eq!(told(approve(seen, " Anna")).0, "same-person");
-    for other in ["", "0", "000000000000"] {
-        assert_eq!(told(approve(other, "bert")).0, "proposal-changed");
+    assert!(proposal.name.starts_with("programme:welcome@"), "{}", proposal.name);
+    let approve = |name: &str, actor| shop.desk.approve_proposal(SITE, name, person(actor));
+    assert_eq!(told(approve(&proposal.name, " Anna")).0, "same-person");
+    for other in ["", "@", "@0", "@0000000000000000"] {
+        assert_eq!(told(approve(&format!("programme:welcome{other}"), "bert")).0, "proposal-changed");
     }
     // Something else is proposed meanwhile: what was looked at is not what waits.
     let two: ConditionInput = read(json!({ "plugin": ID, "settings": { "products": 2 } }));
-    let other = proposed(shop.desk.bind_plugin(SITE, "welcome", &two, person("anna")).unwrap());
-    assert_eq!(told(approve(seen, "bert")).0, "proposal-changed");
-    let seen = other.name.split_once('@').unwrap().1;
+    let other = proposed(shop.desk.bind_plugin(SITE, "welcome", &two, person("carl")).unwrap());
+    let (code, message) = told(approve(&proposal.name, "bert"));
+    assert_eq!((code.as_str(), message.contains("by carl")), ("nothing-proposed", true), "{message}");
     // The programme is another one by now.
     shop.desk.enable_programme(SITE, "welcome", false).unwrap();
-    assert_eq!(told(approve(seen, "bert")).0, "proposal-outdated");
+    assert_eq!(told(approve(&other.name, "bert")).0, "proposal-outdated");
     shop.desk.enable_programme(SITE, "welcome", true).unwrap();
     let again = proposed(shop.desk.bind_plugin(SITE, "welcome", &one, person("anna")).unwrap());
-    let seen = again.name.split_once('@').unwrap().1;
-    let approved = approve(seen, "bert").unwrap();
+    let approved = approve(&again.name, "bert").unwrap();
     assert_eq!((approved.state, approved.ended_by.as_deref()), ("approved", Some("bert")));
     assert_eq!(decided(&shop.desk, "a", "US", &card), "used");
-    assert_eq!(told(approve(seen, "bert")).0, "nothing-proposed");
+    assert_eq!(told(approve(&again.name, "bert")).0, "nothing-proposed");
+    // Nor are conditions got rid of by store credit, which has none.
+    let credit = |to_credit: bool| -> ProgrammeDocument {
+        let conditions = json!([{ "plugin": ID, "settings": { "products": 1 } }]);
+        read(json!({ "code_name": "welcome", "name": "Welcome", "conditions": conditions, "to_credit": to_credit }))
+    };
+    assert_eq!(shop.desk.set_programme(SITE, &credit(true)).unwrap_err().code(), "approval-needed");
     // Nor is a condition taken off, or the demand itself, by one.
     let off = proposed(shop.desk.unbind_plugin(SITE, "welcome", ID, person("bert")).unwrap());
-    assert_eq!(shop.desk.withdraw_proposal(SITE, target, person("bert")).unwrap().state, "withdrawn");
-    assert_eq!(told(approve(off.name.split_once('@').unwrap().1, "anna")).0, "nothing-proposed");
+    assert_eq!(told(shop.desk.withdraw_proposal(SITE, &again.name, person("bert"))).0, "nothing-proposed");
+    assert_eq!(told(shop.desk.withdraw_proposal(SITE, &off.name, nobody)).0, "actor-missing");
+    assert_eq!(shop.desk.withdraw_proposal(SITE, &off.name, person("bert")).unwrap().state, "withdrawn");
+    assert_eq!(told(approve(&off.name, "anna")).0, "nothing-proposed");
     let demand = proposed(shop.desk.set_site_by(&site(false), person("bert")).unwrap());
-    let states: Vec<_> = shop.desk.proposals(SITE).unwrap().into_iter().map(|one| (one.name, one.state)).collect();
-    assert_eq!(states, [(off.name, "withdrawn"), (demand.name.clone(), "waits")]);
-    let (target, seen) = demand.name.split_once('@').unwrap();
-    shop.desk.approve_proposal(SITE, target, seen, person("anna")).unwrap();
+    approve(&demand.name, "anna").unwrap();
+    // All of it stays to be seen.
+    let ends: BTreeMap<_, _> =
+        shop.desk.proposals(SITE).unwrap().into_iter().map(|one| (one.name.clone(), one)).collect();
+    let end = |name: &str| (ends[name].state, ends[name].ended_by.as_deref().unwrap());
+    assert_eq!(end(&proposal.name), ("withdrawn", "carl"));
+    assert_eq!(end(&other.name), ("withdrawn", "anna"));
+    assert_eq!(end(&again.name), ("approved", "bert"));
+    assert_eq!((end(&off.name), end(&demand.name)), (("withdrawn", "bert"), ("approved", "anna")));
+    assert_eq!(ends.len(), 5);
     // From then on one is enough.
     done(shop.desk.unbind_plugin(SITE, "welcome", ID, nobody).unwrap());
     assert_eq!(decided(&shop.desk, "b", "DE", &card), "used");

@@ -111,6 +111,18 @@ fn who_moves_the_log_takes_no_failure_from_a_commit_beside_it() {
 }
 
 #[test]
+fn what_could_not_be_synced_while_closing_stays_in_the_log() {
+    let mut sprung = 0;
+    for number in 0..24 {
+        let (one, tally) = failing::fail_while_closing(140 + number, number as u32 % 3, 40)
+            .unwrap_or_else(|error| panic!("{number}: {error:#}"));
+        assert_eq!((tally.lost, tally.broken), ((0, 0), 0), "{number}: {:#?}", tally.faults);
+        sprung += u32::from(one);
+    }
+    assert!(sprung >= 12, "{sprung}");
+}
+
+#[test]
 fn what_a_failed_sync_left_in_the_log_is_not_answered() {
     for seed in 60..64 {
         let tally = failing::repeat_what_failed(seed, 60).unwrap_or_else(|error| panic!("{error:#}"));

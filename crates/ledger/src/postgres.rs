@@ -298,10 +298,11 @@ impl Store for PostgresStore {
         let mut lane = self.lanes[lane % self.lanes.len()].lock().unwrap_or_else(PoisonError::into_inner);
         let (own, lane) = &mut *lane;
         let done = own.run(lane.commit(&self.connector, self.patience, &mut prepared));
-        done.unwrap_or_else(|why| {
+        if matches!(done, Err(StoreError::Unknown(_))) {
+            // What comes on it next may be the answer to this.
             lane.disconnect();
-            Err(StoreError::Unknown(why))
-        })
+        }
+        done
     }
 
     fn passed_holds(&self, accounts: &[Id], now: InstantMs) -> Result<Vec<OpenHold>, StoreError> {

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -107,6 +107,8 @@ pub struct SqliteStore {
     writer: Arc<Mutex<Connection>>,
     /// How many wait for it to write.
     writers: AtomicUsize,
+    /// Pages in the log from which whoever commits moves it.
+    crowded: AtomicU32,
     /// The failure after which nothing is written.
     failed: Arc<OnceLock<String>>,
     path: PathBuf,
@@ -138,6 +140,7 @@ impl SqliteStore {
             readers,
             writer,
             writers: AtomicUsize::new(0),
+            crowded: AtomicU32::new(0),
             failed,
             path,
             options: options.clone(),
@@ -165,7 +168,12 @@ impl SqliteStore {
         if let Ok(Some(pages)) = log::committed_pages(&connection) {
             self.mover.committed(pages);
             // The thread that does it is too slow, or not there.
-            if pages >= self.options.log_pages.saturating_mul(LOG_TIMES_MAX) {
+            let crowded = self.options.log_pages.saturating_mul(LOG_TIMES_MAX);
+            if pages < crowded {
+                self.crowded.store(crowded, Ordering::Relaxed);
+            } else if pages >= self.crowded.load(Ordering::Relaxed) {
+                // Where somebody holds the log for good, such as a process that failed, it is not tried with every commit.
+                self.crowded.store(pages.saturating_add(self.options.log_pages), Ordering::Relaxed);
                 self.moving.unless_others(&connection, mover::PASSIVE);
             }
         }
@@ -246,6 +254,7 @@ impl SqliteStore {
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
+        self.mover.close();
         // The last connection to close would move the log as if nothing had failed. Opening makes the log's index anew,
         // and moves all of it. The others never do it when they close, and are closed before this one.
         if self.failed.get().is_some()

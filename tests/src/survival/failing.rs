@@ -155,6 +155,26 @@ pub fn fail_beside_a_commit(seed: u64, images: usize) -> Result<(usize, Tally)> 
     Ok((moved, then_cut_power(&scene, seed, before, images, (desk, None))?))
 }
 
+/// Lets one sync fail while the ledger is closed, be it that of who moves the log beside commits or that of closing itself:
+/// whatever is not in the file for sure has to stay in the log. Returns whether a sync failed, and what power cuts from
+/// then on showed.
+///
+/// # Errors
+/// What was not as promised.
+pub fn fail_while_closing(seed: u64, after: u32, images: usize) -> Result<(bool, Tally)> {
+    let mut scene = Scene::new(seed, 5, Synchronous::Full)?;
+    scene.log_pages = 12;
+    let desk = scene.open()?;
+    let before = scene.shim.position();
+    (0..ROUNDS_BEFORE).try_for_each(|_| scene.round(&desk).iter().try_for_each(not_failed))?;
+    scene.shim.tape().set(Some(Trap { fault: Fault::SyncFails, after, lasts: false }));
+    drop(desk);
+    let sprung = scene.shim.tape().sprung() > 0;
+    scene.shim.tape().set(None);
+    let (_, desk) = goes_on(&mut scene, 0)?;
+    Ok((sprung, then_cut_power(&scene, seed, before, images, (desk, None))?))
+}
+
 /// The error that operations got. It has to say what happened and what helps.
 ///
 /// # Errors

@@ -91,7 +91,7 @@ enum Stage {
 }
 
 /// How long one waits for the other at the gate.
-const GATE_PATIENCE: Duration = Duration::from_millis(500);
+const GATE_PATIENCE: Duration = Duration::from_millis(60);
 
 impl Gate {
     fn lock(&self) -> MutexGuard<'_, Stage> {

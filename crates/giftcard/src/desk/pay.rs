@@ -470,6 +470,7 @@ impl Plan for Payment<'_> {
     }
 
     fn plan(&mut self, facts: &Facts<'_>) -> Result<Changes, Stop<DeskError>> {
+        self.decided = None;
         let configuration = self.desk.configuration_at(facts.found.configuration).map_err(Stop::Failed)?;
         if configuration.version != facts.found.configuration {
             return Err(Stop::Stale);

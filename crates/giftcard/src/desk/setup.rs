@@ -17,7 +17,7 @@ use crate::input::{
 use crate::json::excerpt;
 use crate::output::SiteOutput;
 
-use self::proposals::Guard;
+use self::proposals::{Change, Guard, are_demanded_of_site};
 
 pub(super) use names::check_name;
 pub(super) use programmes::{no_programme, read_pattern, weak_pattern};
@@ -84,6 +84,7 @@ impl Desk {
         let key = RecordKey { kind: RecordKind::Site, site: String::new(), id: document.id.to_string() };
         self.change(|| {
             let (before, configuration) = self.record(key.kind, "", &key.id)?;
+            let mut demanded = (0, false);
             if let Some(before) = &before {
                 let kept: SiteDocument = read_record(&before.body)?;
                 if kept.currency != document.currency {
@@ -96,13 +97,13 @@ impl Desk {
                     return Err(DeskError::input(InputErrorKind::Inconsistent, "currency", problem));
                 }
                 self.check_programmes_of(document)?;
-                if let Some(proposed) = guard.of_site(self, (&kept, before.version), document)? {
-                    return Ok(proposed.map(Set::Proposed));
-                }
+                demanded = (before.version, are_demanded_of_site(&kept, document));
             }
-            let (changes, version) = put(&key, before.as_ref(), document, Some(configuration));
-            let answer = Set::Done(SiteOutput { version, site: document.clone() });
-            Ok(Planned { changes: guard.beside(changes), answer })
+            let change = || Change::Site(Box::new(document.clone()));
+            guard.plan(self, &document.id, demanded, change, || {
+                let (changes, version) = put(&key, before.as_ref(), document, Some(configuration));
+                Ok(Planned { changes, answer: SiteOutput { version, site: document.clone() } })
+            })
         })
     }
 

@@ -102,7 +102,8 @@ impl Shadow {
             Made::Refund(request, decided) => Some(match self.book.refund(request, false) {
                 Ok(refunded) => {
                     let cards = decided.iter().map(|share| share.card.clone());
-                    (different(decided, &returned(cards, &refunded.shares)), None)
+                    // One card may have paid several times, each of which has its share.
+                    (changed(decided.iter().zip(&returned(cards, &refunded.shares))), None)
                 }
                 Err(RefundError::Rules(error)) => {
                     (Vec::new(), Some(crate::TillError::from(&*error).code().to_string()))
@@ -375,7 +376,10 @@ fn ask(ledger: &Ledger, shadow: &Shadow, seen: &Seen, counts: &mut ShadowCounts)
 }
 
 fn different(before: &[ShareFacts], after: &[ShareFacts]) -> Vec<ShadowCard> {
-    let pairs = before.iter().filter_map(|one| Some((one, after.iter().find(|other| other.card == one.card)?)));
+    changed(before.iter().filter_map(|one| Some((one, after.iter().find(|other| other.card == one.card)?))))
+}
+
+fn changed<'s>(pairs: impl Iterator<Item = (&'s ShareFacts, &'s ShareFacts)>) -> Vec<ShadowCard> {
     let changed = pairs.filter(|(one, other)| one != other);
     changed
         .map(|(before, after)| ShadowCard {

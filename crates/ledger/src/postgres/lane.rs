@@ -158,7 +158,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Forgets the connection, since it is not known what comes on it next.
+    /// Gives the connection up.
     pub(super) fn disconnect(&mut self) {
         self.connection = None;
     }

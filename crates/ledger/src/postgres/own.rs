@@ -24,19 +24,34 @@ impl Own {
         Ok(Self(Some(runtime)))
     }
 
-    /// Runs a task in this thread, and whatever else of this runtime can go on meanwhile. In a thread that belongs to another
-    /// runtime that is forbidden, so there it is another thread that does it.
+    /// Runs a task in this thread, and whatever else of this runtime can go on meanwhile. Within another runtime that is not
+    /// allowed, or not known to be, so there another thread does it.
     ///
     /// # Errors
-    /// That the task panicked.
-    pub(super) fn run<T: Send>(&self, task: impl Future<Output = T> + Send) -> Result<T, String> {
+    /// [`StoreError::Unavailable`] where there can be no thread; [`StoreError::Unknown`] where the task panicked.
+    pub(super) fn run<T: Send>(
+        &self,
+        task: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
         let runtime = self.0.as_ref().expect("INVARIANT: the runtime is there until this is dropped");
+        let task = async {
+            let done = task.await;
+            if done.is_err() {
+                // A connection that was given up is ended now: nobody may come by for a long time.
+                catch_up().await;
+            }
+            done
+        };
         let run = || catch_unwind(AssertUnwindSafe(|| runtime.block_on(task)));
         let done = match Handle::try_current() {
             Err(_) => run(),
-            Ok(_) => std::thread::scope(|scope| scope.spawn(run).join().unwrap_or_else(Err)),
+            Ok(_) => std::thread::scope(|scope| {
+                let thread = std::thread::Builder::new().spawn_scoped(scope, run);
+                thread.map(|thread| thread.join().unwrap_or_else(Err))
+            })
+            .map_err(|error| StoreError::Unavailable(format!("no thread: {error}")))?,
         };
-        done.map_err(|_| "the task of the connection panicked".to_string())
+        done.unwrap_or_else(|_| Err(StoreError::Unknown("the task of the connection panicked".to_string())))
     }
 }
 
@@ -94,7 +109,7 @@ impl Seats {
             catch_up().await;
             seat.asker.rows(sql, parameters, again).await
         };
-        seat.own.run(rows).unwrap_or_else(|why| Err(StoreError::Unknown(why)))
+        seat.own.run(rows)
     }
 
     fn take(&self) -> Result<Taken<'_>, StoreError> {

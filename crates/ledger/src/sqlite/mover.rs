@@ -9,11 +9,12 @@
 //!
 //! For the same reason nobody but who commits syncs the log while somebody may commit: a failure would be told to the one
 //! who moves, and the commit's own sync would work and be answered. What SQLite gives to move is committed, so it is synced
-//! already.
+//! already. A part that is moved so is never all of the log: see [`Hands::part`].
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -22,6 +23,10 @@ use super::{SqliteOptions, Synchronous, log, open};
 
 /// How often the log is moved before the writer's lock is taken for what came meanwhile.
 const ROUNDS_MAX: u32 = 4;
+
+/// How often, and how far apart, it is looked whether somebody commits.
+const COMMITS_AWAITED_MAX: u32 = 20;
+const COMMITS_PAUSE: Duration = Duration::from_millis(1);
 
 /// The lock is taken at once where no more of the log is left than its `1 / SMALL`.
 const SMALL: u32 = 8;
@@ -96,8 +101,9 @@ impl Mover {
     }
 }
 
-impl Drop for Mover {
-    fn drop(&mut self) {
+impl Mover {
+    /// Ends the thread. What it fails at before is known afterwards.
+    pub(super) fn close(&mut self) {
         self.shared.is_closed.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take().flatten() {
             thread.thread().unpark();
@@ -127,7 +133,7 @@ impl Shared {
     /// `None` where something went wrong.
     fn run(&self, hands: &Hands) -> Option<()> {
         for _ in 0..ROUNDS_MAX {
-            let moved = self.moving.part(hands)?;
+            let Some(moved) = self.moving.part(hands)? else { break };
             let left = self.last.load(Ordering::Relaxed).saturating_sub(moved);
             if left <= self.pages / SMALL || self.is_closed.load(Ordering::Acquire) {
                 break;
@@ -158,21 +164,39 @@ impl Hands {
         Ok(hands)
     }
 
-    /// Moves what is in the log now and syncs the file. Where that fails the log is held for good.
-    fn part(&self) -> Result<u32, Trouble> {
+    /// Moves a part of the log and syncs the file. Where that fails the log is held for good. How many pages of the log are in
+    /// the file, counted from its beginning; nothing is moved, and `None` told, where nobody commits meanwhile.
+    ///
+    /// INVARIANT: never all of the log. What SQLite takes for moved as a whole is synced, whoever ends before it is: the log
+    /// could begin again, or be cut off, as soon as this process is gone.
+    fn part(&self) -> Result<Option<u32>, Trouble> {
         self.holds.prepare_cached("BEGIN")?.execute([])?;
-        // The log is held from the first read on.
-        let moved = open::schema_now(&self.holds).and_then(|_| pass(&self.moves, PASSIVE, self.syncs));
+        // The log is held from the first read on, and no more of it is moved than there is by then.
+        let moved = open::schema_now(&self.holds).and_then(|_| match self.is_more_committed()? {
+            true => pass(&self.moves, PASSIVE, self.syncs).map(Some),
+            false => Ok(None),
+        });
         if moved.as_ref().map_or_else(Trouble::is_busy, |_| true) {
             self.holds.prepare_cached("ROLLBACK")?.execute([])?;
         }
         moved
     }
 
+    /// Whether something is committed from now on, within a while.
+    fn is_more_committed(&self) -> Result<bool, Trouble> {
+        let there = log::committed_pages(&self.holds)?;
+        for _ in 0..COMMITS_AWAITED_MAX {
+            if log::committed_pages(&self.holds)? > there {
+                return Ok(true);
+            }
+            std::thread::sleep(COMMITS_PAUSE);
+        }
+        Ok(false)
+    }
+
     /// Moves what is left and lets the log begin again. The caller holds the writer's lock, so that nobody of this process
-    /// commits; of another process there may be commits that no part had.
+    /// commits, and SQLite can sync the log and the file itself before it takes all for moved.
     fn rest(&self) -> Result<(), Trouble> {
-        self.part()?;
         self.let_sqlite_sync(self.syncs)?;
         pass(&self.moves, "PRAGMA wal_checkpoint(RESTART)", self.syncs)?;
         self.let_sqlite_sync(false)
@@ -199,9 +223,8 @@ impl Moving {
         Self { lock: Mutex::default(), failed, syncs: synchronous == Synchronous::Full }
     }
 
-    /// Moves beside those who commit, once nobody else moves. How many pages of the log are in the file, counted from its
-    /// beginning; `None` where it failed, or the ledger has.
-    fn part(&self, hands: &Hands) -> Option<u32> {
+    /// Moves beside those who commit, once nobody else moves: see [`Hands::part`]. `None` where it failed, or the ledger has.
+    fn part(&self, hands: &Hands) -> Option<Option<u32>> {
         let _moving = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         self.told(|| hands.part())
     }
@@ -250,4 +273,45 @@ fn pass(connection: &Connection, how: &str, syncs: bool) -> Result<u32, Trouble>
     }
     // -1 where another process is moving it.
     Ok(u32::try_from(moved).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Beside those who commit never all is moved, since SQLite would take it for synced; the rest is, and the log begins again.
+    #[test]
+    fn a_part_is_never_all_of_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        let open = || Connection::open(&path).unwrap();
+        let writer = open();
+        writer
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (x); BEGIN; COMMIT",
+            )
+            .unwrap();
+        let insert = |bytes: u32| writer.execute("INSERT INTO t VALUES (randomblob(?1))", [bytes]).unwrap();
+        insert(200_000);
+        let hands = Hands::new(open(), open(), Synchronous::Full).unwrap();
+        let frames = || log::committed_pages(&writer).unwrap().unwrap();
+        let before = frames();
+        assert_eq!(hands.part().unwrap(), None, "nobody commits");
+        // Somebody commits: what was there before is moved at most.
+        let part = std::thread::spawn(move || {
+            loop {
+                if let Some(moved) = hands.part().unwrap() {
+                    return (hands, moved);
+                }
+            }
+        });
+        while !part.is_finished() {
+            insert(10);
+        }
+        let (hands, moved) = part.join().unwrap();
+        assert!(moved >= before && moved < frames(), "{moved} of {}, {before} before", frames());
+        hands.rest().unwrap();
+        insert(10);
+        assert!(frames() < before, "the log has begun again");
+    }
 }

@@ -126,7 +126,7 @@ pub(crate) struct SiteOnly {
 
 #[derive(Args)]
 pub(crate) struct Withdraw {
-    /// A plugin's id; or `site` or `programme:NAME`, as `proposals` shows it
+    /// A plugin's id; or a change as `proposals` shows it
     plugin: String,
     #[command(flatten)]
     by: By,
@@ -244,16 +244,18 @@ pub(crate) fn run(
         Command::Show(named) => return show_one(&open()?, named, terminal),
         Command::Proposals(of) => return proposals(&open()?, of, terminal),
         Command::Withdraw(Withdraw { plugin, by }) => {
-            if let Some(target) = setup_target(plugin) {
-                let (target, _) = id_and_version(target);
-                return tell_proposal(&open()?.withdraw_proposal(&by.site, target, setting_up(by))?, by.json, terminal);
+            if is_setup(plugin) {
+                return tell_proposal(&open()?.withdraw_proposal(&by.site, plugin, setting_up(by))?, by.json, terminal);
             }
             return tell(&open()?.withdraw_plugin(&changing(by, plugin))?, by.json, terminal);
         }
-        Command::Approve(approve) if setup_target(&approve.plugin).is_some() => {
-            let (target, seen) = id_and_version(&approve.plugin);
+        Command::Approve(approve) if is_setup(&approve.plugin) => {
+            if approve.share.is_some() {
+                let message = "`--share` is for a version that decides for a share of the orders".to_string();
+                return Err(Failure::refused("invalid-value", message));
+            }
             let by = &approve.by;
-            let answer = open()?.approve_proposal(&by.site, target, seen.unwrap_or_default(), setting_up(by))?;
+            let answer = open()?.approve_proposal(&by.site, &approve.plugin, setting_up(by))?;
             return tell_proposal(&answer, by.json, terminal);
         }
         Command::Approve(approve) => {
@@ -300,10 +302,9 @@ fn setting_up(by: &By) -> SettingUp<'_> {
     SettingUp { actor: by.actor.as_deref(), now: now_ms() }
 }
 
-/// What names a change of how a shop is set up, and no plugin.
-fn setup_target(name: &str) -> Option<&str> {
-    let (target, _) = id_and_version(name);
-    (target == "site" || target.contains(':')).then_some(name)
+/// Whether it names a change of how a shop is set up: no id of a plugin has a colon.
+fn is_setup(name: &str) -> bool {
+    name.contains(':')
 }
 
 fn proposals(desk: &Desk, of: &SiteOnly, terminal: &mut Terminal) -> Result<u8, Failure> {

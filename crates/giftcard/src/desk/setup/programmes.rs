@@ -12,7 +12,7 @@ use giftcard_ledger::plan::read_record;
 use super::super::configuration::{KeptProgramme, name};
 use super::super::{Desk, DeskError};
 use super::names::{check_name, code_name};
-use super::proposals::Guard;
+use super::proposals::{Change, Guard, are_demanded_of_programme};
 use super::{Planned, Set, SettingUp, put, zone_of};
 use crate::codes::Pattern;
 use crate::input::{
@@ -61,18 +61,19 @@ impl Desk {
             let kept: Option<KeptProgramme> = before.as_ref().map(|before| read_record(&before.body)).transpose()?;
             let currency = self.check_document(site, &id, &document, kept.as_ref().map(|kept| &kept.programme))?;
             let frozen = kept.as_ref().is_some_and(|kept| kept.frozen);
-            if let Some(kept) = &kept {
+            let mut demanded = (0, false);
+            if let (Some(kept), Some(before)) = (&kept, &before) {
                 if frozen {
                     check_frozen(&kept.programme, &document, currency)?;
                 }
-                let base = before.as_ref().map_or(0, |before| before.version);
-                if let Some(proposed) = guard.of_programme(self, site, (&kept.programme, base), &document)? {
-                    return Ok(proposed.map(Set::Proposed));
-                }
+                let (home, _) = self.site_document(site)?;
+                demanded = (before.version, are_demanded_of_programme(&home, &kept.programme, &document));
             }
-            let kept = KeptProgramme { frozen, programme: document };
-            let planned = self.keep(site, &id, before.as_ref(), kept, configuration)?;
-            Ok(Planned { changes: guard.beside(planned.changes), answer: Set::Done(planned.answer) })
+            let change = || Change::Programme(Box::new(document.clone()));
+            guard.plan(self, site, demanded, change, || {
+                let kept = KeptProgramme { frozen, programme: document.clone() };
+                self.keep(site, &id, before.as_ref(), kept, configuration)
+            })
         })
     }
 
@@ -108,11 +109,13 @@ impl Desk {
             kept.programme.conditions = List::of(conditions)
                 .map_err(|problem| DeskError::input(InputErrorKind::TooLarge, "conditions", problem))?;
             self.check_document(site, code_name, &kept.programme, Some(&before))?;
-            let guard = Guard::Propose(by);
-            if let Some(proposed) = guard.of_programme(self, site, (&before, record.version), &kept.programme)? {
-                return Ok(proposed.map(Set::Proposed));
-            }
-            Ok(self.keep(site, code_name, Some(&record), kept, configuration)?.map(Set::Done))
+            let (home, _) = self.site_document(site)?;
+            let demanded = (record.version, are_demanded_of_programme(&home, &before, &kept.programme));
+            let change = || Change::Programme(Box::new(kept.programme.clone()));
+            Guard::Propose(by).plan(self, site, demanded, change, || {
+                let kept = KeptProgramme { frozen: kept.frozen, programme: kept.programme.clone() };
+                self.keep(site, code_name, Some(&record), kept, configuration)
+            })
         })
     }
 

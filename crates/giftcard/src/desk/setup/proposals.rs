@@ -18,10 +18,7 @@ use crate::json::excerpt;
 use crate::output::{ProgrammeOutput, SetupChangeOutput, SetupProposalOutput, SiteOutput};
 
 /// Characters of a proposal's digest that name it.
-const DIGEST_SHOWN: usize = 12;
-
-/// What is changed about a site itself.
-const SITE: &str = "site";
+const DIGEST_SHOWN: usize = 16;
 
 /// Who changes how a shop is set up, and when.
 #[derive(Clone, Copy, Debug)]
@@ -58,27 +55,29 @@ pub(super) enum Guard<'a> {
     Refuse,
     /// It is proposed.
     Propose(SettingUp<'a>),
-    /// It was approved of: with what of the proposal that changes, too.
-    Approved(&'a RecordChange, u64),
+    /// It is done as this proposal has it, which is approved of by that.
+    Approve(&'a str, SettingUp<'a>),
 }
 
 /// A whole document that is to take the place of another.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Change {
+pub(super) enum Change {
     Site(Box<SiteDocument>),
     Programme(Box<ProgrammeDocument>),
 }
 
-/// As it is kept: the last one for each document.
+/// As it is kept, for good. Of one document at most one waits.
 #[derive(Serialize, Deserialize)]
 struct Proposal {
     by: String,
     at: String,
+    /// What is changed: `site:` or `programme:` and its name.
+    target: String,
     /// The version of the document that was there.
     base: u64,
     change: Change,
-    /// Who approved of it or took it back.
+    /// Who approved of it, took it back, or proposed something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<Ended>,
 }
@@ -91,81 +90,49 @@ struct Ended {
 }
 
 impl Guard<'_> {
-    /// What comes of a change that two persons are demanded for.
-    fn proposal(
+    /// Plans a change of a document from the version that is kept, for which two persons `are_demanded` or not.
+    pub(super) fn plan<T>(
         self,
         desk: &Desk,
         site: &str,
-        base: u64,
-        change: Change,
-    ) -> Result<Option<Planned<SetupProposalOutput>>, DeskError> {
-        let Guard::Propose(setting) = self else {
-            let message = "two persons are demanded for this: propose it, and let somebody else approve of it";
-            return Err(Refused::mistake("approval-needed", message).into());
-        };
-        let by = setting.named()?.to_string();
-        let target = target_of(&change);
-        let proposal = Proposal { by, at: format_instant(setting.now), base, change, ended: None };
-        let key = key_of(site, &target);
-        let (before, _) = desk.record(key.kind, site, &key.id)?;
-        let answer = output(site, &target, &proposal);
-        Ok(Some(Planned { changes: Some(alone(written(&key, before.as_ref(), &proposal))), answer }))
-    }
-
-    /// Whether it was approved of, for what is there.
-    fn is_approved(self, base: u64) -> Result<bool, DeskError> {
+        (base, are_demanded): (u64, bool),
+        change: impl FnOnce() -> Change,
+        planned: impl FnOnce() -> Result<Planned<T>, DeskError>,
+    ) -> Result<Planned<Set<T>>, DeskError> {
         match self {
-            Guard::Approved(_, seen) if seen != base => {
-                let message = "it was changed since this was proposed; propose it again for what is there now";
-                Err(Refused::mistake("proposal-outdated", message).into())
-            }
-            Guard::Approved(..) => Ok(true),
-            Guard::Refuse | Guard::Propose(_) => Ok(false),
-        }
-    }
-
-    /// What is written beside an approved change.
-    pub(super) fn beside(self, changes: Option<Changes>) -> Option<Changes> {
-        match self {
-            Guard::Approved(record, _) => {
+            Guard::Approve(name, by) => {
+                let ended = desk.approved(site, name, base, by)?;
+                let Planned { changes, answer } = planned()?;
                 let mut changes = changes.unwrap_or_default();
-                changes.records.push(record.clone());
-                Some(changes)
+                changes.records.push(ended);
+                Ok(Planned { changes: Some(changes), answer: Set::Done(answer) })
             }
-            Guard::Refuse | Guard::Propose(_) => changes,
+            _ if !are_demanded => Ok(planned()?.map(Set::Done)),
+            Guard::Propose(by) => Ok(desk.proposed(site, base, change(), by)?.map(Set::Proposed)),
+            Guard::Refuse => {
+                let message = "two persons are demanded for this: propose it, and let somebody else approve of it";
+                Err(Refused::mistake("approval-needed", message).into())
+            }
         }
     }
+}
 
-    /// A site that is changed from what is kept. What it demands of plugins is guarded by itself.
-    pub(super) fn of_site(
-        self,
-        desk: &Desk,
-        (kept, base): (&SiteDocument, u64),
-        document: &SiteDocument,
-    ) -> Result<Option<Planned<SetupProposalOutput>>, DeskError> {
-        if self.is_approved(base)? || !kept.plugins.require_approval || kept.plugins == document.plugins {
-            return Ok(None);
-        }
-        self.proposal(desk, &document.id, base, Change::Site(Box::new(document.clone())))
-    }
+/// Whether two persons are demanded for a change of a site: what it demands of plugins is guarded by itself.
+pub(super) fn are_demanded_of_site(kept: &SiteDocument, document: &SiteDocument) -> bool {
+    kept.plugins.require_approval && kept.plugins != document.plugins
+}
 
-    /// A programme that is changed from what is kept.
-    pub(super) fn of_programme(
-        self,
-        desk: &Desk,
-        site: &str,
-        (kept, base): (&ProgrammeDocument, u64),
-        document: &ProgrammeDocument,
-    ) -> Result<Option<Planned<SetupProposalOutput>>, DeskError> {
-        let conditions = |document: &ProgrammeDocument| serde_json::to_value(&document.conditions).unwrap_or_default();
-        if self.is_approved(base)?
-            || conditions(kept) == conditions(document)
-            || !desk.site_document(site)?.0.plugins.require_approval
-        {
-            return Ok(None);
-        }
-        self.proposal(desk, site, base, Change::Programme(Box::new(document.clone())))
-    }
+/// Whether they are for a change of a programme: of its conditions, and of whether its cards can become store credit, which has
+/// no conditions.
+pub(super) fn are_demanded_of_programme(
+    site: &SiteDocument,
+    kept: &ProgrammeDocument,
+    document: &ProgrammeDocument,
+) -> bool {
+    let conditions = |document: &ProgrammeDocument| serde_json::to_value(&document.conditions).unwrap_or_default();
+    let has_some = !kept.conditions.is_empty();
+    site.plugins.require_approval
+        && (conditions(kept) != conditions(document) || has_some && kept.to_credit != document.to_credit)
 }
 
 impl<T> Set<T> {
@@ -200,19 +167,20 @@ impl Desk {
         self.set_programme_guarded(site, document, Guard::Propose(by))
     }
 
-    /// The last changes of a site and its programmes that two persons were demanded for: those that wait, and how others
-    /// ended.
+    /// Every change of a site and its programmes that two persons were demanded for, in the order they were proposed: those
+    /// that wait, and how the others ended.
     ///
     /// # Errors
     /// [`DeskError::Input`] for a site that is not there, [`DeskError::Store`].
     pub fn proposals(&self, site: &str) -> Result<Vec<SetupProposalOutput>, DeskError> {
         self.site_document(site)?;
         let records = self.all_records(RecordKind::Proposal, site)?;
-        records.iter().map(|record| Ok(output(site, &record.key.id, &read_record(&record.body)?))).collect()
+        let mut all: Vec<_> = records.iter().map(output).collect::<Result<_, _>>()?;
+        all.sort_by(|one, other| (&one.at, &one.name).cmp(&(&other.at, &other.name)));
+        Ok(all)
     }
 
-    /// Approves of a change that somebody else proposed, which does it. `target` is `site` or `programme:NAME`, and `seen` the
-    /// beginning of the proposal's digest: what was looked at.
+    /// Approves of a change that somebody else proposed, which does it. `name` is that of the proposal: what was looked at.
     ///
     /// # Errors
     /// [`Refused`] codes are `nothing-proposed`, `proposal-changed`, `proposal-outdated`, `same-person`, `actor-missing`, and
@@ -220,80 +188,140 @@ impl Desk {
     pub fn approve_proposal(
         &self,
         site: &str,
-        target: &str,
-        seen: &str,
+        name: &str,
         by: SettingUp<'_>,
     ) -> Result<SetupProposalOutput, DeskError> {
-        let (record, mut proposal) = self.waiting(site, target)?;
-        let actor = by.named()?;
-        if proposal.by.trim().eq_ignore_ascii_case(actor.trim()) {
-            let message = format!("`{}` proposed it, and somebody else has to approve of it", proposal.by);
-            return Err(Refused::mistake("same-person", message).into());
-        }
-        let name = digest_of(&proposal);
-        if seen.len() < 8 || !name.starts_with(seen) {
-            let message = format!("what is proposed is {target}@{}; look at it first", &name[..DIGEST_SHOWN]);
-            return Err(Refused::mistake("proposal-changed", message).into());
-        }
-        proposal.ended = Some(Ended { by: actor.to_string(), at: format_instant(by.now), approved: true });
-        let ended = written(&record.key, Some(&record), &proposal);
-        let guard = Guard::Approved(&ended, proposal.base);
+        let (_, proposal) = self.waiting(site, name)?;
+        let guard = Guard::Approve(name, by);
         match &proposal.change {
             Change::Site(document) => self.set_site_guarded(document, guard)?.done().map(drop)?,
             Change::Programme(document) => self.set_programme_guarded(site, document, guard)?.done().map(drop)?,
         }
-        Ok(output(site, target, &proposal))
+        let (record, _) = self.record(RecordKind::Proposal, site, name)?;
+        match record {
+            Some(record) => output(&record),
+            None => Err(nothing_proposed(name)),
+        }
     }
 
     /// Takes back what was proposed.
     ///
     /// # Errors
-    /// The [`Refused`] code is `nothing-proposed`.
+    /// [`Refused`] codes are `nothing-proposed`, `proposal-changed`, `actor-missing`.
     pub fn withdraw_proposal(
         &self,
         site: &str,
-        target: &str,
+        name: &str,
         by: SettingUp<'_>,
     ) -> Result<SetupProposalOutput, DeskError> {
         self.change(|| {
-            let (record, mut proposal) = self.waiting(site, target)?;
-            let actor = by.actor.unwrap_or_default().to_string();
-            proposal.ended = Some(Ended { by: actor, at: format_instant(by.now), approved: false });
-            let answer = output(site, target, &proposal);
-            Ok(Planned { changes: Some(alone(written(&record.key, Some(&record), &proposal))), answer })
+            let (record, mut proposal) = self.waiting(site, name)?;
+            proposal.end(by.named()?, by.now, false);
+            let change = written(&record.key, Some(&record), &proposal);
+            let answer = answer(&record.key, &proposal);
+            Ok(Planned { changes: Some(Changes { records: vec![change], ..Changes::default() }), answer })
         })
     }
 
-    fn waiting(&self, site: &str, target: &str) -> Result<(Record, Proposal), DeskError> {
+    /// The proposal of that name, which waits.
+    fn waiting(&self, site: &str, name: &str) -> Result<(Record, Proposal), DeskError> {
         self.site_document(site)?;
-        let key = key_of(site, target);
-        let nothing = || {
-            let message = format!(
-                "nothing of `{}` waits for a second person; `giftcard plugin proposals` shows what does",
-                excerpt(target)
-            );
-            DeskError::from(Refused::mistake("nothing-proposed", message))
+        if let Some(record) = self.record(RecordKind::Proposal, site, name)?.0 {
+            let proposal: Proposal = read_record(&record.body)?;
+            return match &proposal.ended {
+                None => Ok((record, proposal)),
+                Some(ended) => {
+                    let how = if ended.approved { "approved" } else { "taken back or replaced" };
+                    let message = format!("`{}` was {how} by {} already", excerpt(name), excerpt(&ended.by));
+                    Err(Refused::mistake("nothing-proposed", message).into())
+                }
+            };
+        }
+        let target = name.split('@').next().unwrap_or(name);
+        match self.waiting_for(site, target)? {
+            None => Err(nothing_proposed(name)),
+            Some((record, _)) => {
+                let message = format!("what is proposed is {}; look at it first", record.key.id);
+                Err(Refused::mistake("proposal-changed", message).into())
+            }
+        }
+    }
+
+    /// The proposal that waits for a document.
+    fn waiting_for(&self, site: &str, target: &str) -> Result<Option<(Record, Proposal)>, DeskError> {
+        for record in self.all_records(RecordKind::Proposal, site)? {
+            let proposal: Proposal = read_record(&record.body)?;
+            if proposal.target == target && proposal.ended.is_none() {
+                return Ok(Some((record, proposal)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A proposal, in place of the one that waits for the same document.
+    fn proposed(
+        &self,
+        site: &str,
+        base: u64,
+        change: Change,
+        by: SettingUp<'_>,
+    ) -> Result<Planned<SetupProposalOutput>, DeskError> {
+        let actor = by.named()?;
+        let target = match &change {
+            Change::Site(document) => format!("site:{}", &*document.id),
+            Change::Programme(document) => format!("programme:{}", document.code_name.as_deref().unwrap_or_default()),
         };
-        let record = self.record(key.kind, site, &key.id)?.0.ok_or_else(nothing)?;
-        let proposal: Proposal = read_record(&record.body)?;
-        if proposal.ended.is_some() {
-            return Err(nothing());
+        let mut records = Vec::new();
+        if let Some((record, mut earlier)) = self.waiting_for(site, &target)? {
+            earlier.end(actor, by.now, false);
+            records.push(written(&record.key, Some(&record), &earlier));
         }
-        Ok((record, proposal))
+        let (by, at) = (actor.to_string(), format_instant(by.now));
+        let proposal = Proposal { by, at, target, base, change, ended: None };
+        let key = RecordKey { kind: RecordKind::Proposal, site: site.to_string(), id: proposal.name() };
+        let (before, _) = self.record(key.kind, site, &key.id)?;
+        // The same once more, by the same person at the same moment, is the one that waits.
+        records.retain(|record| record.key != key);
+        records.push(written(&key, before.as_ref(), &proposal));
+        let answer = answer(&key, &proposal);
+        Ok(Planned { changes: Some(Changes { records, ..Changes::default() }), answer })
+    }
+
+    /// How a proposal becomes when it is approved of, for what is there.
+    fn approved(&self, site: &str, name: &str, base: u64, by: SettingUp<'_>) -> Result<RecordChange, DeskError> {
+        let (record, mut proposal) = self.waiting(site, name)?;
+        let actor = by.named()?;
+        if proposal.by.trim().eq_ignore_ascii_case(actor.trim()) {
+            let message = format!("`{}` proposed it, and somebody else has to approve of it", proposal.by);
+            return Err(Refused::mistake("same-person", message).into());
+        }
+        if proposal.base != base {
+            let message = "it was changed since this was proposed; propose it again for what is there now";
+            return Err(Refused::mistake("proposal-outdated", message).into());
+        }
+        proposal.end(actor, by.now, true);
+        Ok(written(&record.key, Some(&record), &proposal))
     }
 }
 
-fn target_of(change: &Change) -> String {
-    match change {
-        Change::Site(_) => SITE.to_string(),
-        Change::Programme(document) => {
-            format!("programme:{}", document.code_name.as_deref().unwrap_or_default())
-        }
+impl Proposal {
+    fn end(&mut self, by: &str, at: InstantMs, approved: bool) {
+        self.ended = Some(Ended { by: by.to_string(), at: format_instant(at), approved });
+    }
+
+    /// What names it: what is changed, and the beginning of a digest over the whole of it.
+    fn name(&self) -> String {
+        let said = serde_json::json!([self.by, self.at, self.base, self.change]);
+        format!("{}@{}", self.target, &hex(&digest(&said.to_string()))[..DIGEST_SHOWN])
     }
 }
 
-fn key_of(site: &str, target: &str) -> RecordKey {
-    RecordKey { kind: RecordKind::Proposal, site: site.to_string(), id: target.to_string() }
+fn nothing_proposed(name: &str) -> DeskError {
+    let message = format!(
+        "nothing of `{}` waits for a second person; `giftcard plugin proposals` shows what does",
+        excerpt(name)
+    );
+    Refused::mistake("nothing-proposed", message).into()
 }
 
 fn written(key: &RecordKey, before: Option<&Record>, proposal: &Proposal) -> RecordChange {
@@ -301,21 +329,15 @@ fn written(key: &RecordKey, before: Option<&Record>, proposal: &Proposal) -> Rec
     RecordChange { key: key.clone(), before: before.map(|record| record.version), body: Some(body) }
 }
 
-fn alone(record: RecordChange) -> Changes {
-    Changes { records: vec![record], ..Changes::default() }
+fn output(record: &Record) -> Result<SetupProposalOutput, DeskError> {
+    Ok(answer(&record.key, &read_record(&record.body)?))
 }
 
-/// What names a proposal: what it changes, on what, by whom and when.
-fn digest_of(proposal: &Proposal) -> String {
-    let said = serde_json::json!([proposal.by, proposal.at, proposal.base, proposal.change]);
-    hex(&digest(&said.to_string()))
-}
-
-fn output(site: &str, target: &str, proposal: &Proposal) -> SetupProposalOutput {
+fn answer(key: &RecordKey, proposal: &Proposal) -> SetupProposalOutput {
     let ended = proposal.ended.as_ref();
     SetupProposalOutput {
-        site: site.to_string(),
-        name: format!("{target}@{}", &digest_of(proposal)[..DIGEST_SHOWN]),
+        site: key.site.clone(),
+        name: key.id.clone(),
         by: proposal.by.clone(),
         at: proposal.at.clone(),
         state: match ended {
@@ -323,7 +345,7 @@ fn output(site: &str, target: &str, proposal: &Proposal) -> SetupProposalOutput 
             Some(Ended { approved: true, .. }) => "approved",
             Some(_) => "withdrawn",
         },
-        ended_by: ended.map(|ended| ended.by.clone()).filter(|by| !by.is_empty()),
+        ended_by: ended.map(|ended| ended.by.clone()),
         ended_at: ended.map(|ended| ended.at.clone()),
         change: match &proposal.change {
             Change::Site(document) => SetupChangeOutput::Site(document.clone()),
