@@ -13,6 +13,8 @@ pub(crate) fn run_all() -> Result<()> {
     step("formatting", || cargo(["fmt", "--all", "--check"]))?;
     step("lints", || cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     step("documentation", documentation)?;
+    // What follows reads about every platform, and a build has brought only what this one needs.
+    step("packages of the lock file", || cargo(["fetch", "--locked"]))?;
     step("dependency boundaries", boundaries)?;
     step("no binaries in git", no_binaries)?;
     step("released versions of the contract", releases::check)?;
