@@ -25,7 +25,9 @@ pub(super) fn cards(
     let convert = |(index, input)| card(input, index, order, site, zone, now).within_item(index);
     let cards: Vec<CardSnapshot> = inputs.iter().enumerate().map(convert).collect::<Result<_, _>>()?;
     check_ids(inputs, &cards)?;
-    check_repeated(&cards)?;
+    if cards.len() > 1 {
+        check_repeated(&cards)?;
+    }
     Ok(cards)
 }
 

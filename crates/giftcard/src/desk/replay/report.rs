@@ -392,7 +392,7 @@ impl Tally {
         let split = answer.ok();
         self.refunds_different += u64::from(!split.as_ref().is_some_and(|split| asked.is_same(split)));
         for share in asked.returned(split.as_ref()) {
-            let key = format!("{}\n{}\n{}", row.key.site, share.programme, asked.currency());
+            let key = [&row.key.site, share.programme, asked.currency()].join("\n");
             let sums = self.returned.entry(key).or_default();
             sums.before += i128::from(share.before);
             sums.after += i128::from(share.after);
@@ -406,7 +406,7 @@ impl Tally {
         for before in &asked.shares {
             let Some(after) = shares.iter().find(|share| share.card == before.card) else { continue };
             let programme = asked.programme_of(&before.card);
-            let sums = self.programmes.entry(format!("{}\n{programme}\n{currency}", row.key.site)).or_default();
+            let sums = self.programmes.entry([&row.key.site, programme, currency.code()].join("\n")).or_default();
             sums.cards += 1;
             sums.before += i128::from(before.applied);
             sums.after += i128::from(after.applied);
