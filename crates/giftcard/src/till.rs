@@ -101,6 +101,18 @@ impl From<QuoteError<Box<CallError>>> for TillError {
     }
 }
 
+/// For whoever asks again about a refund that was split: that it is refused now is an answer of the rules, too.
+impl From<RefundError> for TillError {
+    fn from(error: RefundError) -> Self {
+        match error {
+            RefundError::Rules(error) => Self::from(&*error),
+            RefundError::Refused(refused) => {
+                Self::Rules { code: refused.code().to_string(), message: refused.to_string() }
+            }
+        }
+    }
+}
+
 impl Till {
     /// A till with this rulebook.
     #[must_use]

@@ -12,7 +12,7 @@ use giftcard_engine::QuoteRequest;
 use giftcard_engine::moment::{InstantMs, format_instant};
 use giftcard_engine::programme::Binding;
 use giftcard_engine::refund::RefundRequest;
-use giftcard_host::{Component, RefundError, Rulebook};
+use giftcard_host::{Component, Rulebook};
 use giftcard_ledger::Ledger;
 use giftcard_ledger::model::{RecordKey, RecordKind};
 use giftcard_ledger::store::{Changes, RecordChange, Verdict, Want};
@@ -105,10 +105,7 @@ impl Shadow {
                     // One card may have paid several times, each of which has its share.
                     (changed(decided.iter().zip(&returned(cards, &refunded.shares))), None)
                 }
-                Err(RefundError::Rules(error)) => {
-                    (Vec::new(), Some(crate::TillError::from(&*error).code().to_string()))
-                }
-                Err(RefundError::Refused(refused)) => (Vec::new(), Some(refused.code().to_string())),
+                Err(error) => (Vec::new(), Some(crate::TillError::from(error).code().to_string())),
             }),
         }
     }

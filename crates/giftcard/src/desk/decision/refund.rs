@@ -6,7 +6,7 @@ use std::sync::Arc;
 use giftcard_engine::moment::{InstantMs, format_instant};
 use giftcard_engine::refund::{Payment, RefundRequest, RefundShare};
 use giftcard_engine::{Currency, Minor, MoneyError};
-use giftcard_host::{RefundError, Refunded};
+use giftcard_host::Refunded;
 use giftcard_ledger::store::{Context, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -162,12 +162,8 @@ impl<'a> AskedRefund<'a> {
 
     /// Splits.
     pub(in crate::desk) fn split(&self) -> Result<Refunded, DeskError> {
-        self.stage.till().rulebook().refund(&self.request, false).map_err(|error| match error {
-            RefundError::Rules(error) => crate::TillError::from(&*error).into(),
-            RefundError::Refused(refused) => {
-                DeskError::Rules { code: refused.code().to_string(), message: refused.to_string() }
-            }
-        })
+        let split = self.stage.till().rulebook().refund(&self.request, false);
+        Ok(split.map_err(crate::TillError::from)?)
     }
 
     /// What went back to each tender and what goes back now, nothing where there is no split.
