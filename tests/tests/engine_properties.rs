@@ -9,11 +9,12 @@ use giftcard_engine::redemption::{
     Card, Decision, Outcome, Refusal, Request, Share, Status, Tender, Verdict, apply, card_order, codes, parts,
 };
 use giftcard_engine::refund::{Payment, RefundRequest, RefundShare, refund};
-use giftcard_engine::{Minor, Ratio};
+use giftcard_engine::{Currency, Minor, MoneyError, Ratio};
 use giftcard_tests::naive::{self, Method};
 use giftcard_tests::native::NativeEvaluator;
 use giftcard_tests::random::{self, Random};
 use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
+use rust_decimal::Decimal;
 
 fn minor(amount: i64) -> Minor {
     Minor::new(amount).unwrap()
@@ -565,6 +566,18 @@ fn what_cards_paid_goes_back_exactly_in_one_refund_or_in_many() {
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+    #[test]
+    fn an_amount_is_read_as_the_decimal_that_it_is(text in "-?[0-9]{1,18}(\\.[0-9]{1,6})?", exponent in 0_u8..=4) {
+        let decimal = Decimal::from_str_exact(&text).unwrap();
+        let expected = if decimal.scale() > u32::from(exponent) {
+            Err(MoneyError::TooManyDecimals)
+        } else {
+            let whole = decimal.mantissa() * 10_i128.pow(u32::from(exponent) - decimal.scale());
+            i64::try_from(whole).map_err(|_| MoneyError::OutOfRange).and_then(Minor::new)
+        };
+        prop_assert_eq!(Currency::new("ABC", exponent).unwrap().parse(&text), expected);
+    }
 
     #[test]
     fn conversion_is_the_nearest_that_favours_neither_side_by_a_whole_unit(

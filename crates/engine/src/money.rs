@@ -232,20 +232,23 @@ impl Currency {
     /// [`MoneyError::OutOfRange`] above [`MINOR_MAX`].
     pub fn parse(&self, text: &str) -> Result<Minor, MoneyError> {
         let digits = text.strip_prefix('-').unwrap_or(text);
-        let (whole, decimals) = digits.split_once('.').unwrap_or((digits, "0"));
-        let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        if !all_digits(whole) || !all_digits(decimals) {
+        let (whole, decimals) = match digits.split_once('.') {
+            Some((_, "")) => return Err(MoneyError::NotDecimal),
+            Some(parts) => parts,
+            None => (digits, ""),
+        };
+        if whole.is_empty() || !whole.bytes().chain(decimals.bytes()).all(|byte| byte.is_ascii_digit()) {
             return Err(MoneyError::NotDecimal);
         }
-        let mut decimal = Decimal::from_str_exact(text).map_err(|_| MoneyError::OutOfRange)?;
-        if digits.contains('.') && decimals.len() > usize::from(self.exponent) {
+        let exponent = usize::from(self.exponent);
+        if decimals.len() > exponent {
             return Err(MoneyError::TooManyDecimals);
         }
-        decimal.rescale(u32::from(self.exponent));
-        if decimal.scale() != u32::from(self.exponent) {
-            return Err(MoneyError::OutOfRange);
-        }
-        i64::try_from(decimal.mantissa()).map_err(|_| MoneyError::OutOfRange).and_then(Minor::new)
+        let zeros = core::iter::repeat_n(b'0', exponent - decimals.len());
+        // Ten times what is in range, and nine, is far from overflow.
+        let add = |minor: Minor, digit: u8| Minor::new(minor.0 * 10 + i64::from(digit - b'0'));
+        let minor = whole.bytes().chain(decimals.bytes()).chain(zeros).try_fold(Minor::ZERO, add)?;
+        Ok(if digits.len() < text.len() { Minor(-minor.0) } else { minor })
     }
 
     /// The amount with the currency's code: "35.00 USD".

@@ -295,7 +295,7 @@ pub(crate) fn order_facts(
     zone: &Zone,
     now: InstantMs,
 ) -> Result<(Order, Moment), InputError> {
-    let currency = input.currency.currency().within("currency").within("order")?;
+    let currency = input.currency.likely(site.currency).within("currency").within("order")?;
     let order = order::order(input, currency, site, zone).within("order")?;
     Ok((order, zone.moment(now).within("now")?))
 }

@@ -105,11 +105,22 @@ fn card_facts<'a>(card: &'a CardSnapshot, request: &QuoteRequest) -> CardFacts<'
 
 /// What came of a card: `applied` and `taken` in minor units.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ShareFacts {
-    pub(super) card: String,
-    pub(super) outcome: String,
+pub(super) struct ShareFacts<'a> {
+    #[serde(borrow)]
+    pub(super) card: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) outcome: Cow<'a, str>,
     pub(super) applied: i64,
     pub(super) taken: i64,
+}
+
+impl ShareFacts<'_> {
+    /// To be kept longer than what it was made from.
+    pub(super) fn into_owned(self) -> ShareFacts<'static> {
+        let Self { card, outcome, applied, taken } = self;
+        let (card, outcome) = (card.into_owned().into(), outcome.into_owned().into());
+        ShareFacts { card, outcome, applied, taken }
+    }
 }
 
 /// A call: which component by its digest, which function, how much fuel.
@@ -128,7 +139,7 @@ pub(super) fn text(decided: &Decided<'_>) -> String {
     struct Rest<'a> {
         cards: Vec<CardFacts<'a>>,
         due: i64,
-        shares: Vec<ShareFacts>,
+        shares: Vec<ShareFacts<'a>>,
         calls: Vec<CallFacts<'a>>,
         engine: &'a str,
     }
@@ -154,13 +165,13 @@ pub(super) fn text(decided: &Decided<'_>) -> String {
 }
 
 /// What came of each card.
-pub(super) fn shares(request: &QuoteRequest, quoted: &Quoted) -> Vec<ShareFacts> {
-    let share = |share: &CardShare| ShareFacts {
-        card: request.cards[share.card].id.clone(),
+pub(super) fn shares<'a>(request: &'a QuoteRequest, quoted: &'a Quoted) -> Vec<ShareFacts<'a>> {
+    let share = |share: &'a CardShare| ShareFacts {
+        card: request.cards[share.card].id.as_str().into(),
         outcome: match &share.outcome {
-            CardOutcome::Used => "used".to_string(),
-            CardOutcome::NotNeeded => "not-needed".to_string(),
-            CardOutcome::Refused(refusal) => refusal.reject.code.clone(),
+            CardOutcome::Used => "used".into(),
+            CardOutcome::NotNeeded => "not-needed".into(),
+            CardOutcome::Refused(refusal) => refusal.reject.code.as_str().into(),
         },
         applied: share.applied.get(),
         taken: share.taken.get(),
@@ -195,7 +206,8 @@ struct Recorded<'a> {
     order: OrderInput,
     cards: Vec<CardInput>,
     due: i64,
-    shares: Vec<ShareFacts>,
+    #[serde(borrow)]
+    shares: Vec<ShareFacts<'a>>,
     #[serde(borrow)]
     calls: &'a RawValue,
     #[serde(borrow)]
@@ -268,7 +280,7 @@ pub(super) fn until_not_busy<T>(mut decide: impl FnMut() -> Result<T, DeskError>
 /// A recorded decision, made ready to be asked again.
 pub(super) struct Asked<'a> {
     /// What came of each card.
-    pub(super) shares: Vec<ShareFacts>,
+    pub(super) shares: Vec<ShareFacts<'a>>,
     /// What was due, in minor units.
     pub(super) due: i64,
     pub(super) stage: Arc<Stage>,
@@ -349,7 +361,7 @@ impl<'a> Asked<'a> {
     }
 
     /// What came of each card, and what is due, in minor units.
-    pub(super) fn outcome(&self, quoted: &Quoted) -> (Vec<ShareFacts>, i64) {
+    pub(super) fn outcome<'q>(&'q self, quoted: &'q Quoted) -> (Vec<ShareFacts<'q>>, i64) {
         (shares(&self.request, quoted), quoted.quote.due.get())
     }
 

@@ -489,6 +489,7 @@ impl Plan for Payment<'_> {
         let outcome = self.decide(&configuration, facts.found.clone(), facts.now, false).map_err(Stop::Failed)?;
         self.decided = (!site.shadows.is_empty()).then(|| {
             let shares = decision::shares(&outcome.request, &outcome.quoted);
+            let shares = shares.into_iter().map(decision::ShareFacts::into_owned).collect();
             (Arc::clone(&site.shadows), Made::Payment(Box::new(outcome.request.clone()), shares))
         });
         self.check(&outcome)?;

@@ -101,7 +101,7 @@ impl Shadow {
             Made::Refund(..) if self.bindings.is_some() => None,
             Made::Refund(request, decided) => Some(match self.book.refund(request, false) {
                 Ok(refunded) => {
-                    let cards = decided.iter().map(|share| share.card.clone());
+                    let cards = decided.iter().map(|share| share.card.to_string());
                     // One card may have paid several times, each of which has its share.
                     (changed(decided.iter().zip(&returned(cards, &refunded.shares))), None)
                 }
@@ -114,9 +114,9 @@ impl Shadow {
 /// What was asked, and what was decided.
 pub(super) enum Made {
     /// About a payment.
-    Payment(Box<QuoteRequest>, Vec<ShareFacts>),
+    Payment(Box<QuoteRequest>, Vec<ShareFacts<'static>>),
     /// About a refund: what goes back to each payment.
-    Refund(RefundRequest, Vec<ShareFacts>),
+    Refund(RefundRequest, Vec<ShareFacts<'static>>),
 }
 
 /// A decision that was made.
@@ -372,17 +372,17 @@ fn ask(ledger: &Ledger, shadow: &Shadow, seen: &Seen, counts: &mut ShadowCounts)
     write_difference(ledger, shadow, &difference, counts);
 }
 
-fn different(before: &[ShareFacts], after: &[ShareFacts]) -> Vec<ShadowCard> {
+fn different(before: &[ShareFacts<'_>], after: &[ShareFacts<'_>]) -> Vec<ShadowCard> {
     changed(before.iter().filter_map(|one| Some((one, after.iter().find(|other| other.card == one.card)?))))
 }
 
-fn changed<'s>(pairs: impl Iterator<Item = (&'s ShareFacts, &'s ShareFacts)>) -> Vec<ShadowCard> {
+fn changed<'s>(pairs: impl Iterator<Item = (&'s ShareFacts<'s>, &'s ShareFacts<'s>)>) -> Vec<ShadowCard> {
     let changed = pairs.filter(|(one, other)| one != other);
     changed
         .map(|(before, after)| ShadowCard {
-            card: before.card.clone(),
-            before: before.outcome.clone(),
-            after: after.outcome.clone(),
+            card: before.card.to_string(),
+            before: before.outcome.to_string(),
+            after: after.outcome.to_string(),
             paid_before: before.applied,
             paid_after: after.applied,
         })

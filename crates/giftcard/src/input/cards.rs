@@ -24,29 +24,34 @@ pub(super) fn cards(
 ) -> Result<Vec<CardSnapshot>, InputError> {
     let convert = |(index, input)| card(input, index, order, site, zone, now).within_item(index);
     let cards: Vec<CardSnapshot> = inputs.iter().enumerate().map(convert).collect::<Result<_, _>>()?;
-    check_ids(inputs, &cards)?;
+    let codes: Vec<Option<String>> = cards.iter().map(|card| card.code.as_deref().map(normalise)).collect();
+    check_secrecy(inputs, &cards, &codes)?;
     if cards.len() > 1 {
-        check_repeated(&cards)?;
+        check_ids(inputs, &cards, &codes)?;
+        check_repeated(&cards, codes)?;
     }
     Ok(cards)
 }
 
-fn codes(cards: &[CardSnapshot]) -> Vec<Option<String>> {
-    cards.iter().map(|card| card.code.as_deref().map(normalise)).collect()
+fn refuse<T>(index: usize, problem: String) -> Result<T, InputError> {
+    Err(InputError::at(InputErrorKind::Inconsistent, "id", problem)).within_item(index)
 }
 
-/// An id stands for one card, and none is a code: answers show it.
-fn check_ids(inputs: &[CardInput], cards: &[CardSnapshot]) -> Result<(), InputError> {
-    let codes = codes(cards);
-    let refuse = |index: usize, problem: String| {
-        Err(InputError::at(InputErrorKind::Inconsistent, "id", problem)).within_item(index)
-    };
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    for (index, card) in cards.iter().enumerate() {
-        if inputs[index].id.is_some() && codes[index].as_ref() == Some(&normalise(&card.id)) {
+/// No id is a code: answers show it.
+fn check_secrecy(inputs: &[CardInput], cards: &[CardSnapshot], codes: &[Option<String>]) -> Result<(), InputError> {
+    for (index, (card, code)) in cards.iter().zip(codes).enumerate() {
+        if inputs[index].id.is_some() && code.as_ref().is_some_and(|code| *code == normalise(&card.id)) {
             let problem = "is the card's code, and answers show the id; call the card something else";
             return refuse(index, problem.to_string());
         }
+    }
+    Ok(())
+}
+
+/// An id stands for one card.
+fn check_ids(inputs: &[CardInput], cards: &[CardSnapshot], codes: &[Option<String>]) -> Result<(), InputError> {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for (index, card) in cards.iter().enumerate() {
         let Some(earlier) = seen.insert(&card.id, index) else { continue };
         let id = excerpt(&card.id);
         if let Some(&nameless) = [earlier, index].iter().find(|&&place| inputs[place].id.is_none()) {
@@ -69,9 +74,9 @@ fn check_ids(inputs: &[CardInput], cards: &[CardSnapshot]) -> Result<(), InputEr
 }
 
 /// Two entries of one code are one card, which cannot have two limits.
-fn check_repeated(cards: &[CardSnapshot]) -> Result<(), InputError> {
+fn check_repeated(cards: &[CardSnapshot], codes: Vec<Option<String>>) -> Result<(), InputError> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    for (index, code) in codes(cards).into_iter().enumerate() {
+    for (index, code) in codes.into_iter().enumerate() {
         let Some(code) = code else { continue };
         let earlier = *seen.entry(code).or_insert(index);
         if cards[earlier].use_at_most != cards[index].use_at_most {
@@ -91,7 +96,7 @@ fn card(
     now: InstantMs,
 ) -> Result<CardSnapshot, InputError> {
     let currency = match &input.currency {
-        Some(currency) => currency.currency().within("currency")?,
+        Some(currency) => currency.likely(order.currency).within("currency")?,
         None => order.currency,
     };
     if input.code.as_ref().is_some_and(|code| normalise(code.reveal()).is_empty()) {

@@ -234,6 +234,13 @@ impl CurrencyCode {
     }
 }
 
+impl CurrencyCode {
+    /// As [`CurrencyCode::currency`], sooner where it is the one that it most likely is, of ISO 4217, too.
+    pub(super) fn likely(&self, likely: Currency) -> Result<Currency, InputError> {
+        if self.0 == likely.code() { Ok(likely) } else { self.currency() }
+    }
+}
+
 impl Quantity {
     /// The quantity in thousandths.
     ///

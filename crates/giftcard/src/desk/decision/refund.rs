@@ -103,10 +103,10 @@ impl Split<'_> {
 }
 
 /// What goes back to each card, in the words of a payment.
-pub(in crate::desk) fn returned(cards: impl Iterator<Item = String>, shares: &[RefundShare]) -> Vec<ShareFacts> {
+pub(in crate::desk) fn returned(cards: impl Iterator<Item = String>, shares: &[RefundShare]) -> Vec<ShareFacts<'static>> {
     let share = |(card, share): (String, &RefundShare)| ShareFacts {
-        card,
-        outcome: "returned".to_string(),
+        card: card.into(),
+        outcome: "returned".into(),
         applied: share.applied.get(),
         taken: share.taken.get(),
     };

@@ -352,11 +352,11 @@ impl Tally {
                 let had_paid = asked.shares.iter().any(|share| share.applied > 0);
                 self.orders_refused += u64::from(had_paid);
                 count_reason(&mut self.failed, error.code().to_string(), 1);
-                let nothing: Vec<ShareFacts> = asked
+                let nothing: Vec<ShareFacts<'_>> = asked
                     .shares
                     .iter()
                     .map(|share| ShareFacts {
-                        outcome: error.code().to_string(),
+                        outcome: error.code().into(),
                         applied: 0,
                         taken: 0,
                         ..share.clone()
@@ -369,7 +369,7 @@ impl Tally {
         let (shares, due) = asked.outcome(&quoted);
         let is_same = self.compare(row, asked, &shares) && due == asked.due;
         *(if is_same { &mut self.same } else { &mut self.different }) += 1;
-        let paid = |shares: &[ShareFacts]| shares.iter().map(|share| i128::from(share.applied)).sum::<i128>();
+        let paid = |shares: &[ShareFacts<'_>]| shares.iter().map(|share| i128::from(share.applied)).sum::<i128>();
         self.orders_refused += u64::from(paid(&asked.shares) > 0 && paid(&shares) == 0);
         for run in &quoted.quote.conditions {
             if let Some((failure, _)) = &run.failure {
@@ -400,7 +400,7 @@ impl Tally {
     }
 
     /// Adds up what cards paid and would have paid; whether it is the same for each.
-    fn compare(&mut self, row: &DecisionRow, asked: &Asked<'_>, shares: &[ShareFacts]) -> bool {
+    fn compare(&mut self, row: &DecisionRow, asked: &Asked<'_>, shares: &[ShareFacts<'_>]) -> bool {
         let currency = asked.currency();
         let mut all_same = true;
         for before in &asked.shares {
@@ -426,10 +426,10 @@ impl Tally {
                     operation: row.key.key.clone(),
                     order: row.order.clone(),
                     at: format_instant(row.at),
-                    card: before.card.clone(),
+                    card: before.card.to_string(),
                     programme: programme.to_string(),
-                    before: before.outcome.clone(),
-                    after: after.outcome.clone(),
+                    before: before.outcome.to_string(),
+                    after: after.outcome.to_string(),
                     paid_before: money(before.applied),
                     paid_after: money(after.applied),
                     currency: currency.to_string(),
@@ -440,8 +440,8 @@ impl Tally {
     }
 }
 
-fn is_refused(share: &ShareFacts) -> bool {
-    !matches!(share.outcome.as_str(), "used" | "not-needed")
+fn is_refused(share: &ShareFacts<'_>) -> bool {
+    !matches!(&*share.outcome, "used" | "not-needed")
 }
 
 fn count_reason(reasons: &mut BTreeMap<String, u64>, why: String, count: u64) {
