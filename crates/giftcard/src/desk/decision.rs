@@ -203,7 +203,8 @@ struct Recorded<'a> {
     #[serde(borrow)]
     context: Cow<'a, str>,
     personal: bool,
-    order: OrderInput,
+    // It is large, and handed on several times.
+    order: Box<OrderInput>,
     cards: Vec<CardInput>,
     due: i64,
     #[serde(borrow)]
@@ -286,7 +287,7 @@ pub(super) struct Asked<'a> {
     pub(super) stage: Arc<Stage>,
     calls: &'a RawValue,
     engine: Cow<'a, str>,
-    request: QuoteRequest,
+    request: Box<QuoteRequest>,
 }
 
 impl<'a> Asked<'a> {
@@ -338,7 +339,7 @@ impl<'a> Asked<'a> {
                 return Ok(Err(Rerun::NotReplayable(format!("component {} is not loaded", call.digest))));
             }
         }
-        match stage.request(order, &cards, &now) {
+        match stage.request(*order, &cards, &now).map(Box::new) {
             Ok(request) => Ok(Ok(Self { shares, due, stage, calls, engine, request })),
             Err(error) => unreadable(error.to_string()),
         }
@@ -396,12 +397,13 @@ impl<'a> Asked<'a> {
 }
 
 pub(super) fn unhex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
-    if text.len() != 2 * BYTES || !text.is_ascii() {
+    if text.len() != 2 * BYTES {
         return None;
     }
     let mut bytes = [0; BYTES];
-    for (place, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * place..2 * place + 2], 16).ok()?;
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
     }
     Some(bytes)
 }

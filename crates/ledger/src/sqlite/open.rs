@@ -295,6 +295,8 @@ fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection, Trouble> 
     };
     connection.busy_timeout(options.busy_timeout())?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // A statement stays as it was planned: where it has a limit, every other value of it would have it planned anew.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     set(&connection, "trusted_schema", 0)?;
     set(&connection, "cell_size_check", 1)?;
     // References are held by the guards of every write; SQLite would look each of them up once more.
