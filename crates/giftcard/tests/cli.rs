@@ -503,8 +503,12 @@ fn rules_become_an_expression_and_an_expression_rules() {
     let own = "order.total >= 5 // wrong, but kept";
     assert_eq!(read(run(&["plugin", "expression", "--to-rules", own])), json!({ "code": own }));
     let wrong = r#"{"all": [{"rule": "ship-to-country", "arguments": {"countries": ["DE", "Austria"]}}]}"#;
+    let checked = run(&["plugin", "expression", text.trim_end()]);
+    assert!(checked.code == 0 && checked.out.contains("takes it"), "{}{}", checked.out, checked.err);
+    let refused = run(&["plugin", "expression", "order.totl >= money(\"50.00\")"]);
+    assert!(refused.code == 1 && refused.err.contains("totl"), "{}", refused.err);
     let refused = run_with(&["plugin", "expression", "--from-rules", "-"], wrong);
     let error = "`all[0].arguments.countries[1]`: `Austria` is no country code; write two capital letters";
     assert!(refused.code == 1 && refused.err.contains(error), "{}", refused.err);
-    assert_eq!(run(&["plugin", "expression", "x"]).code, 2);
+    assert_eq!(run(&["plugin", "expression"]).code, 2);
 }

@@ -474,6 +474,23 @@ fn shells_are_told_the_commands() {
 }
 
 #[test]
+fn amounts_below_nothing_are_answered_as_amounts() {
+    let (till, [(code, id), _]) = Till::open();
+    till.run(&["redeem", "--order", "1", "--total", "5.00", "--code", &code]).done();
+    for (arguments, field) in [
+        (&["card", "issue", "--value", "-3"][..], "`value`: `-3` is negative"),
+        (&["redeem", "--order", "2", "--total", "-5", "--code", &code], "total`: `-5` is negative"),
+        (&["refund", "--order", "1", "--amount", "-0.01"], "amount`: `-0.01` is negative"),
+        (&["card", "load", &id, "--amount", "-1"], "amount`: `-1` is negative"),
+        (&["card", "adjust", &id, "--to", "-1", "--reason", "test"], "to`: `-1` is negative"),
+        (&["programme", "set", "--name", "P", "--minimum-order", "-1"], "minimum_order`: `-1` is negative"),
+        (&["capture", "5QZF9J-8SQUXG-G5PAM8", "--amount", "-1"], "`hold`: is no id of a hold; it is what"),
+    ] {
+        till.run(arguments).refused(field);
+    }
+}
+
+#[test]
 fn a_recorded_decision_becomes_a_fixture_without_whoever_ordered() {
     let till = Till(tempfile::tempdir().unwrap());
     till.run(&["init"]).done();
@@ -495,6 +512,8 @@ fn a_recorded_decision_becomes_a_fixture_without_whoever_ordered() {
     order["order"]["attributes"] = json!({ "note": "for Ada" });
     till.run_with(&["redeem", "-"], &order.to_string()).done();
     let written = till.run(&["plugin", "fixture", "secret-order-7"]).done().out;
+    assert_eq!(till.run(&["plugin", "fixture", "from", "secret-order-7"]).done().out, written);
+    till.run(&["plugin", "fixture", "secret-order-7", "other"]).refused("`order`: is more than one");
     for personal in ["Ada", "ada", "Countess", "Berlin", "10115", "secret-order-7", &id, &code, "B-1\", \"name"] {
         assert!(!written.contains(personal), "`{personal}` in {written}");
     }

@@ -29,7 +29,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         moved: Moved,
         /// How much, in the card's currency
-        #[arg(long, value_name = "AMOUNT")]
+        #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
         amount: String,
     },
     /// Correct a balance
@@ -74,7 +74,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         moved: Moved,
         /// How much [default: what it was issued with]
-        #[arg(long, value_name = "AMOUNT")]
+        #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
         amount: Option<String>,
     },
     /// Close every card that a cancelled order bought, if none was used
@@ -150,7 +150,7 @@ pub(crate) struct Adjustment {
     )]
     by: Option<String>,
     /// To which balance
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     to: Option<String>,
     /// Why, for the records
     #[arg(long, value_name = "TEXT")]
@@ -170,7 +170,7 @@ impl Adjustment {
 #[derive(Args)]
 pub(crate) struct Issue {
     /// What is on each [default: what the programme says]
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     value: Option<String>,
     /// Their programme by code name [default: manual, which has no rules]
     #[arg(long, value_name = "NAME")]

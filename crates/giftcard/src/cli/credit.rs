@@ -17,6 +17,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         owner: Owner,
         /// How much
+        #[arg(allow_negative_numbers = true)]
         amount: String,
         /// Why, for the records
         #[arg(long, value_name = "TEXT")]

@@ -29,7 +29,7 @@ pub(crate) struct OrderArguments {
     #[arg(long, value_name = "ID", requires = "total")]
     pub(crate) order: Option<String>,
     /// Its total, after all discounts, with shipping and tax
-    #[arg(long, value_name = "AMOUNT", requires = "order")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true, requires = "order")]
     total: Option<String>,
     /// Its currency [default: the site's]
     #[arg(long, value_name = "CODE", requires = "order")]
@@ -40,10 +40,10 @@ pub(crate) struct OrderArguments {
     #[arg(long, value_name = "ID", requires = "order")]
     customer: Option<String>,
     /// Exactly what the one card pays; refused whole where it cannot
-    #[arg(long, value_name = "AMOUNT", requires = "order")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true, requires = "order")]
     amount: Option<String>,
     /// What the shopper was told is left to pay: if it is something else by now, nothing is done
-    #[arg(long, value_name = "AMOUNT", requires = "order")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true, requires = "order")]
     expect_due: Option<String>,
     /// Refuse if anything is left to pay
     #[arg(long, requires = "order")]
@@ -238,7 +238,7 @@ pub(crate) struct CaptureArguments {
     /// The hold
     hold: String,
     /// How much, in the order's currency [default: everything that is left]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     amount: Option<String>,
     /// Free the rest
     #[arg(long = "final")]
@@ -310,7 +310,7 @@ pub(crate) struct RefundOptions {
     #[arg(long, value_name = "ID", requires = "amount")]
     pub(crate) order: Option<String>,
     /// What goes back, in the order's currency
-    #[arg(long, requires = "order")]
+    #[arg(long, requires = "order", allow_negative_numbers = true)]
     amount: Option<String>,
     /// What the amount is of [default: cards]
     #[arg(long, value_enum, requires = "order", conflicts_with_all = ["to_card", "to_code", "to_credit"])]
@@ -325,7 +325,7 @@ pub(crate) struct RefundOptions {
     #[arg(long, value_name = "CUSTOMER", requires = "order")]
     to_credit: Option<String>,
     /// What another payment method paid, for an order that the ledger does not know
-    #[arg(long, value_name = "AMOUNT", requires = "order")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true, requires = "order")]
     paid: Option<String>,
     /// Why, for the records
     #[arg(long, requires = "order")]

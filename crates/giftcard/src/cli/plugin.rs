@@ -39,7 +39,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Turn rules of the catalogue into an expression, or an expression into rules
+    /// Check an expression, turn it into rules of the catalogue, or rules into an expression
     Expression(expression::ExpressionArguments),
     /// List the rules and conditions that are loaded, and those that are installed in the ledger, if there is one
     List {
@@ -132,7 +132,7 @@ pub(crate) fn run(
             Ok(terminal::DONE)
         }
         Command::Catalogue { json } => expression::catalogue(json, terminal),
-        Command::Expression(arguments) => expression::expression(&arguments, terminal),
+        Command::Expression(arguments) => expression::expression(&arguments, load, terminal),
         Command::Inspect { component, json } => {
             let (host, shelf) = load()?;
             let found = match component.to_str().and_then(|id| shelf.entry(id)).filter(|_| !component.is_file()) {

@@ -75,7 +75,7 @@ pub(crate) struct Set {
     #[arg(long, value_name = "CODE")]
     currency: Option<String>,
     /// The least order its cards can be used on, in the site's main currency
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     minimum_order: Option<String>,
     /// Its cards work from this day or instant on
     #[arg(long, value_name = "DAY")]
@@ -111,16 +111,16 @@ pub(crate) struct Set {
 #[derive(Args)]
 struct Values {
     /// Its cards are issued with this
-    #[arg(long, value_name = "AMOUNT", conflicts_with_all = ["denomination", "value_min"])]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true, conflicts_with_all = ["denomination", "value_min"])]
     value: Option<String>,
     /// Its cards are issued with this or another denomination; may be given several times
-    #[arg(long, value_name = "AMOUNT", conflicts_with = "value_min")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true, conflicts_with = "value_min")]
     denomination: Vec<String>,
     /// Its cards are issued with at least this
-    #[arg(long, value_name = "AMOUNT", requires = "value_max")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true, requires = "value_max")]
     value_min: Option<String>,
     /// Its cards are issued with at most this
-    #[arg(long, value_name = "AMOUNT", requires = "value_min")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true, requires = "value_min")]
     value_max: Option<String>,
 }
 

@@ -71,7 +71,7 @@ pub(crate) struct Set {
     #[arg(long, value_name = "DAYS")]
     refund_extension_days: Option<u32>,
     /// The most that may be on one card, in the main currency
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     card_value_max: Option<String>,
     /// A public key whose signatures of plugins count, in place of those that did; may be given several times
     #[arg(long, value_name = "KEY")]

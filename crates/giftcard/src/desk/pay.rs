@@ -150,8 +150,9 @@ impl Desk {
     }
 
     fn hold_id(&self, hold: &str) -> Result<Id, DeskError> {
-        let invalid = |_| DeskError::input(InputErrorKind::InvalidValue, "hold", "is no id of a hold");
-        hold.parse().map_err(invalid)
+        // It may be a code by mistake, so it is not said what was found.
+        let problem = "is no id of a hold; it is what the answer to holding calls it, such as `1m8msbsg2jg5n`";
+        hold.parse().map_err(|_| DeskError::input(InputErrorKind::InvalidValue, "hold", problem))
     }
 
     fn hold_currency(&self, site: &str, hold: Id) -> Result<Currency, DeskError> {

@@ -33,7 +33,7 @@ pub(crate) struct List {
     #[arg(long, value_name = "DAY")]
     ends_by: Option<String>,
     /// With at least this balance
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     balance_min: Option<String>,
     /// In this currency; with `--balance-min` the site's if left out
     #[arg(long, value_name = "CODE")]

@@ -128,8 +128,9 @@ pub(crate) struct TestArguments {
 
 #[derive(Args)]
 pub(crate) struct FixtureArguments {
-    /// The order, by the platform's id
-    order: String,
+    /// The order, by the platform's id; `from` may stand before it
+    #[arg(value_name = "ORDER", num_args = 1..=2, required = true)]
+    order: Vec<String>,
     /// Its site
     #[arg(long, default_value = MAIN_SITE)]
     site: String,
@@ -152,7 +153,17 @@ pub(crate) fn new(arguments: &NewArguments, terminal: &mut Terminal) -> Result<u
 }
 
 pub(crate) fn fixture(arguments: &FixtureArguments, desk: &Desk, terminal: &mut Terminal) -> Result<u8, Failure> {
-    let fixture = desk.fixture(&arguments.site, &arguments.order)?;
+    let order = match arguments.order.as_slice() {
+        [order] => order,
+        [from, order] if from == "from" => order,
+        _ => {
+            return Err(Failure::refused(
+                "invalid-value",
+                "`order`: is more than one; a fixture is of one order".to_string(),
+            ));
+        }
+    };
+    let fixture = desk.fixture(&arguments.site, order)?;
     let text = format!("{fixture:#}\n");
     let Some(file) = &arguments.out else {
         terminal.line(text.trim_end())?;

@@ -4,8 +4,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use giftcard::Shelf;
 use giftcard::TillError;
 use giftcard::expressions::{Catalogue, Tree};
+use giftcard_engine::value::{Named, Value};
+use giftcard_host::Host;
 
 use super::super::naming::read_text;
 use super::super::show::table;
@@ -15,7 +18,7 @@ use super::super::terminal::{self, Failure, Terminal, exit_code, plain};
 pub(crate) struct ExpressionArguments {
     /// Print the expression of the rules in this JSON file, or in standard input for `-`; `giftcard schema rule-tree`
     /// has its form
-    #[arg(long, value_name = "FILE", required_unless_present = "to_rules", conflicts_with = "to_rules")]
+    #[arg(long, value_name = "FILE", conflicts_with = "to_rules")]
     from_rules: Option<PathBuf>,
     /// Print the rules of an expression as JSON; what no rule says is in it as code
     #[arg(long)]
@@ -45,7 +48,12 @@ pub(crate) fn catalogue(json: bool, terminal: &mut Terminal) -> Result<u8, Failu
     })
 }
 
-pub(crate) fn expression(arguments: &ExpressionArguments, terminal: &mut Terminal) -> Result<u8, Failure> {
+/// `load` is for an expression that is only checked.
+pub(crate) fn expression(
+    arguments: &ExpressionArguments,
+    load: impl FnOnce() -> Result<(Host, Shelf), Failure>,
+    terminal: &mut Terminal,
+) -> Result<u8, Failure> {
     if let Some(file) = &arguments.from_rules {
         let tree = Tree::from_json(&read_text(file)?).map_err(|error| {
             let error = TillError::Input(error);
@@ -63,6 +71,14 @@ pub(crate) fn expression(arguments: &ExpressionArguments, terminal: &mut Termina
     };
     // A file's last line ends, which is no part of the expression.
     let text = text.strip_suffix('\n').unwrap_or(&text);
+    if !arguments.to_rules {
+        let settings = [Named { name: "when".to_string(), value: Value::Text(text.to_string()) }];
+        let checked = load()?.1.into_till().rulebook().check_settings("expression", &settings);
+        checked.map_err(|error| Failure::refused("invalid-settings", error.to_string()))?;
+        terminal
+            .line("The condition `expression` takes it; `giftcard plugin bind PROGRAMME expression` does the rest.")?;
+        return Ok(terminal::DONE);
+    }
     terminal.line(&format!("{:#}", Tree::from_expression(text).to_json()))?;
     Ok(terminal::DONE)
 }

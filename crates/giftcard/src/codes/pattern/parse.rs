@@ -64,7 +64,7 @@ pub enum PatternProblem {
     /// Too easy to guess.
     #[error(
         "codes of the pattern have {bits} random bits, and {needed} are needed not to be guessed; an `X` has 5, so add \
-         some, or accept weak codes on purpose"
+         some, or accept weak codes on purpose (`accept_weak`)"
     )]
     TooWeak {
         /// How many random bits a code would have.

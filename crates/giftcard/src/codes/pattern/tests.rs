@@ -64,7 +64,7 @@ fn messages_say_what_would_be_right_and_codes_are_kebab_case() {
     assert_eq!(
         problem("XXXX-XXXX").to_string(),
         "codes of the pattern have 40 random bits, and 64 are needed not to be guessed; an `X` has 5, so add some, or \
-         accept weak codes on purpose"
+         accept weak codes on purpose (`accept_weak`)"
     );
     for text in ["XM", "'", "-", "==", "X", "XXXXXXXX", "!", &"X".repeat(65)] {
         let problem = problem(text);

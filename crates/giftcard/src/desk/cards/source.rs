@@ -202,7 +202,7 @@ pub(in crate::desk) fn weak(bits: u32) -> String {
     let needed = crate::codes::BITS_NEEDED;
     format!(
         "the code has at most {bits} random bits, so it could be guessed, and {needed} are safe; accept weak codes on \
-         purpose"
+         purpose (`accept_weak`)"
     )
 }
 

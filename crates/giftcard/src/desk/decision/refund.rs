@@ -103,7 +103,10 @@ impl Split<'_> {
 }
 
 /// What goes back to each card, in the words of a payment.
-pub(in crate::desk) fn returned(cards: impl Iterator<Item = String>, shares: &[RefundShare]) -> Vec<ShareFacts<'static>> {
+pub(in crate::desk) fn returned(
+    cards: impl Iterator<Item = String>,
+    shares: &[RefundShare],
+) -> Vec<ShareFacts<'static>> {
     let share = |(card, share): (String, &RefundShare)| ShareFacts {
         card: card.into(),
         outcome: "returned".into(),

@@ -355,12 +355,7 @@ impl Tally {
                 let nothing: Vec<ShareFacts<'_>> = asked
                     .shares
                     .iter()
-                    .map(|share| ShareFacts {
-                        outcome: error.code().into(),
-                        applied: 0,
-                        taken: 0,
-                        ..share.clone()
-                    })
+                    .map(|share| ShareFacts { outcome: error.code().into(), applied: 0, taken: 0, ..share.clone() })
                     .collect();
                 self.compare(row, asked, &nothing);
                 return;
