@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use giftcard_engine::moment::InstantMs;
 use giftcard_engine::programme::{OnFailure, Programme};
-use giftcard_engine::value::Named;
+use giftcard_engine::value::{Named, Value};
 use giftcard_engine::{QuoteError, QuoteRequest};
 use giftcard_host::{CallError, RefundError, Rulebook, SettingsError};
 
@@ -167,6 +167,15 @@ impl Till {
                 Err(InputError::here(InputErrorKind::Inconsistent, refused.to_string()).into())
             }
         }
+    }
+
+    /// Whether the condition `expression` takes a text for its setting `when`.
+    ///
+    /// # Errors
+    /// [`TillError::Input`] with the place in it and why; where the condition fails itself, as [`Self::quote`].
+    pub fn check_expression(&self, text: &str) -> Result<(), TillError> {
+        let settings = [Named { name: "when".to_string(), value: Value::Text(text.to_string()) }];
+        self.check_settings("expression", &settings, || "settings".to_string())
     }
 
     /// Whether the conditions of a programme take their settings. `prefix` is where the programme stands: empty, or

@@ -486,8 +486,12 @@ fn amounts_below_nothing_are_answered_as_amounts() {
         (&["programme", "set", "--name", "P", "--minimum-order", "-1"], "minimum_order`: `-1` is negative"),
         (&["capture", "5QZF9J-8SQUXG-G5PAM8", "--amount", "-1"], "`hold`: is no id of a hold; it is what"),
     ] {
-        till.run(arguments).refused(field);
+        let run = till.run(arguments);
+        run.refused(field);
+        assert!(!run.err.contains("5QZF9J"), "{}", run.err);
     }
+    till.run(&["refund", "--order", "1", "--amount", "1", "--paid", "5"])
+        .refused("`paid`: is of another payment method");
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Default for SqliteOptions {
             synchronous: Synchronous::Full,
             readers: 4,
             busy_timeout_ms: 5000,
-            log_pages: 16_000,
+            log_pages: 4000,
         }
     }
 }

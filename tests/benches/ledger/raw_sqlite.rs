@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use giftcard_ledger::model::Leg;
+use giftcard_ledger::sqlite::SqliteOptions;
 use giftcard_tests::bank;
 use rusqlite::{Connection, params};
 
@@ -28,11 +29,13 @@ struct Card {
 impl Raw {
     pub(crate) fn open(path: &Path, template: &Template) -> Self {
         let connection = Connection::open(path).unwrap();
+        // The log is as long as the ledger's, though moved by whoever commits.
+        let log_pages = SqliteOptions::default().log_pages;
         connection
-            .execute_batch(
+            .execute_batch(&format!(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; \
-                 PRAGMA busy_timeout = 5000;",
-            )
+                 PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = {log_pages};",
+            ))
             .unwrap();
         connection.set_prepared_statement_cache_capacity(32);
         let legs = template.entries.iter().filter(|entry| matches!(entry.leg, Leg::Counter(_))).count();

@@ -408,6 +408,11 @@ pub(crate) fn refund(
         "operation": key, "site": site, "order": order, "amount": amount, "reason": reason, "actor": actor,
     });
     if options.to_card.is_none() && options.to_code.is_none() && options.to_credit.is_none() {
+        if options.paid.is_some() {
+            let message = "`paid`: is of another payment method, which goes to a card or to store credit; write `--to-card`, \
+                           `--to-code` or `--to-credit` beside it";
+            return Err(Failure::refused("inconsistent", message.to_string()));
+        }
         document["mode"] = match options.mode {
             Some(Mode::Order) => json!("order"),
             Some(Mode::Cards) | None => json!("cards"),

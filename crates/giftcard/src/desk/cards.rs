@@ -32,7 +32,7 @@ use crate::output::{AccountOutput, CardDetailsOutput, CardHoldOutput};
 pub(super) use list::check_limit;
 pub use list::{CardFilter, PAGE_MAX};
 pub use public::TOO_MANY_TRIES;
-pub(super) use source::{custom_hint, same_code, unseal, weak};
+pub(super) use source::{custom_hint, same_code, unseal, weak_refused};
 
 /// A card as somebody names it.
 #[derive(Clone, Debug)]

@@ -33,7 +33,7 @@ const WRITER_CACHE_KIB: i64 = 64 << 10;
 const READER_CACHE_KIB: i64 = 8 << 10;
 
 /// What is left of the write-ahead log after it grew, in bytes.
-const WAL_BYTES_LEFT: i64 = 128 << 20;
+const WAL_BYTES_LEFT: i64 = 64 << 20;
 
 /// Statements a connection keeps prepared.
 const STATEMENTS: usize = 128;
@@ -295,14 +295,19 @@ fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection, Trouble> 
     };
     connection.busy_timeout(options.busy_timeout())?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // A statement stays as it was planned: where it has a limit, every other value of it would have it planned anew.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    keep_plans(&connection)?;
     set(&connection, "trusted_schema", 0)?;
     set(&connection, "cell_size_check", 1)?;
     // References are held by the guards of every write; SQLite would look each of them up once more.
     set(&connection, "foreign_keys", 0)?;
     set(&connection, "temp_store", 2)?;
     Ok(connection)
+}
+
+/// A statement stays as it was planned: where it has a limit, every other value of it would have it planned anew.
+pub(super) fn keep_plans(connection: &Connection) -> Result<(), Trouble> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 fn set(connection: &Connection, pragma: &str, value: i64) -> Result<(), Trouble> {

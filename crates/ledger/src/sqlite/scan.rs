@@ -368,6 +368,7 @@ mod tests {
     /// What SQLite would do for a filter.
     fn plan(filter: &AccountFilter) -> String {
         let connection = Connection::open_in_memory().unwrap();
+        super::super::open::keep_plans(&connection).unwrap();
         connection.execute_batch(include_str!("schema-1.sql")).unwrap();
         let (sql, values) = accounts_query(filter);
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

@@ -186,7 +186,7 @@ pub(in crate::desk) fn given(
 ) -> Result<(SecretCode, Option<String>), DeskError> {
     let refuse = |problem: String| DeskError::input(InputErrorKind::InvalidValue, path, problem);
     match check_custom(code).map_err(|problem| refuse(problem.to_string()))? {
-        Strength::Weak { bits } if !accept_weak => Err(refuse(weak(bits))),
+        Strength::Weak { bits } if !accept_weak => Err(refuse(weak_refused(bits))),
         Strength::Weak { bits } => Ok((SecretCode::new(code.to_string()), Some(weak(bits)))),
         Strength::Enough => Ok((SecretCode::new(code.to_string()), None)),
     }
@@ -198,12 +198,14 @@ pub(in crate::desk) fn same_code(code: &str) -> [u8; 32] {
 }
 
 /// That a code is easy to guess.
-pub(in crate::desk) fn weak(bits: u32) -> String {
+fn weak(bits: u32) -> String {
     let needed = crate::codes::BITS_NEEDED;
-    format!(
-        "the code has at most {bits} random bits, so it could be guessed, and {needed} are safe; accept weak codes on \
-         purpose (`accept_weak`)"
-    )
+    format!("the code has at most {bits} random bits, so it could be guessed, and {needed} are safe")
+}
+
+/// The same, where nobody has accepted it.
+pub(in crate::desk) fn weak_refused(bits: u32) -> String {
+    format!("{}; accept weak codes on purpose (`accept_weak`)", weak(bits))
 }
 
 /// Last characters of a code that was not generated here, where it would be hard to guess without them.

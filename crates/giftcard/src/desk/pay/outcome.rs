@@ -62,7 +62,7 @@ impl Outcome {
     /// How the decision differs from what was shown.
     pub(super) fn difference(&self, expect: &ExpectInput, currency: Currency) -> Option<String> {
         let quote = &self.quoted.quote;
-        let differs = |shown: &Amount, now: Minor, what: &str| match currency.parse(&shown.0) {
+        let differs = |shown: &Amount, now: Minor, what: &str| match shown.minor(currency) {
             Ok(shown) if shown == now => None,
             _ => Some(format!("{what} is {} now, not {} {currency} as it was shown", currency.format(now), shown.0)),
         };

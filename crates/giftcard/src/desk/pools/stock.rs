@@ -9,7 +9,7 @@ use giftcard_ledger::Refused;
 use giftcard_ledger::model::{Code, CodeState};
 use giftcard_ledger::store::{Changes, CodeChange, Verdict, Want};
 
-use super::super::cards::{custom_hint, same_code, unseal, weak};
+use super::super::cards::{custom_hint, same_code, unseal, weak_refused};
 use super::super::{Desk, DeskError};
 use super::pattern_of;
 use crate::codes::{SecretCode, Strength, read_codes};
@@ -333,7 +333,7 @@ fn read_file(file: impl Read, accept_weak: bool, report: &mut ImportOutput) -> R
             Ok(row) => {
                 unread.extend(row.others.into_keys());
                 match row.strength {
-                    Strength::Weak { bits } if !accept_weak => refuse_line(report, row.line, weak(bits)),
+                    Strength::Weak { bits } if !accept_weak => refuse_line(report, row.line, weak_refused(bits)),
                     Strength::Weak { .. } | Strength::Enough => {
                         let hint = custom_hint(row.code.reveal());
                         codes.push(Incoming { text: row.code, hint, line: row.line });

@@ -225,9 +225,21 @@ fn a_copy_that_is_not_finished_leaves_no_file() {
     assert_eq!(store.operations(7, 10).unwrap()[0].sequence, 8);
 }
 
+/// Who builds from another folder builds without them, and gets the same answers.
+#[test]
+fn sqlite_is_built_with_the_flags_of_this_workspace() {
+    let connection = Connection::open_in_memory().unwrap();
+    let mut statement = connection.prepare("PRAGMA compile_options").unwrap();
+    let options: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    for flag in ["DEFAULT_PCACHE_INITSZ=256", "DEFAULT_MEMSTATUS=0"] {
+        assert!(options.iter().any(|option| option == flag), "{flag} in {options:?}");
+    }
+}
+
 #[test]
 fn sums_over_a_period_leave_the_wide_rows_closed() {
     let connection = Connection::open_in_memory().unwrap();
+    super::super::open::keep_plans(&connection).unwrap();
     connection.execute_batch(include_str!("../schema-1.sql")).unwrap();
     let plan = |sql: &str| {
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
