@@ -69,8 +69,6 @@ impl Reads {
         if waits && ask.wait() == Turn::Done {
             return;
         }
-        // Whoever was just woken by the same commit asks first, if the machine is busy.
-        std::thread::yield_now();
         let reading = Reading { reads: self, asked: self.waiting() };
         let mut want = ask.want.clone();
         for ask in &reading.asked {

@@ -103,8 +103,11 @@ fn sqlite(arguments: &Arguments) {
     let mut table = Table::new("SQLite");
     for _ in 0..arguments.rounds {
         for batch in [1, 64] {
-            table.add(&format!("raw, batches of {batch}"), raw.run(&cards, batch, arguments.seconds));
+            table.add(&format!("raw, batches of {batch}"), raw.run(&cards, batch, 1_000, arguments.seconds));
         }
+        // As long as a busy ledger's.
+        let log_pages = 4 * SqliteOptions::default().log_pages;
+        table.add("raw, batches of 64, long log", raw.run(&cards, 64, log_pages, arguments.seconds));
         for clients in arguments.clients.iter().copied() {
             for hot in [false, true] {
                 let plan = Plan { clients, hot, seconds: arguments.seconds };
@@ -114,6 +117,7 @@ fn sqlite(arguments: &Arguments) {
     }
     table.compare("1 client", "raw, batches of 1", "latency, in raw loops");
     table.compare("64 clients", "raw, batches of 64", "of the raw ceiling");
+    table.compare("64 clients", "raw, batches of 64, long log", "of the raw ceiling");
     table.compare("64 clients, one card", "1 client, one card", "of one client on the same card");
     table.print();
     drive::bytes(&desk, &path);

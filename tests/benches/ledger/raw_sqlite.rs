@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use giftcard_ledger::model::Leg;
-use giftcard_ledger::sqlite::SqliteOptions;
 use giftcard_tests::bank;
 use rusqlite::{Connection, params};
 
@@ -29,13 +28,11 @@ struct Card {
 impl Raw {
     pub(crate) fn open(path: &Path, template: &Template) -> Self {
         let connection = Connection::open(path).unwrap();
-        // The log is as long as the ledger's, though moved by whoever commits.
-        let log_pages = SqliteOptions::default().log_pages;
         connection
-            .execute_batch(&format!(
+            .execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; \
-                 PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = {log_pages};",
-            ))
+                 PRAGMA busy_timeout = 5000;",
+            )
             .unwrap();
         connection.set_prepared_statement_cache_capacity(32);
         let legs = template.entries.iter().filter(|entry| matches!(entry.leg, Leg::Counter(_))).count();
@@ -48,7 +45,9 @@ impl Raw {
         }
     }
 
-    pub(crate) fn run(&mut self, cards: &Cards, batch: usize, seconds: f64) -> Measured {
+    /// `log_pages` are those from which whoever commits moves the log into the file; SQLite's own number is 1,000.
+    pub(crate) fn run(&mut self, cards: &Cards, batch: usize, log_pages: u32, seconds: f64) -> Measured {
+        self.connection.pragma_update(None, "wal_autocheckpoint", log_pages).unwrap();
         let begin = Instant::now();
         let mut operations = 0;
         while begin.elapsed().as_secs_f64() < seconds {

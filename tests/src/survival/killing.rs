@@ -23,6 +23,9 @@ use crate::random::Random;
 /// How long a worker may take to begin, and how long it works at most, in seconds.
 const PATIENCE_S: u64 = 120;
 
+/// Pages of a log that is moved all the time.
+const MOVING_PAGES: u32 = 64;
+
 /// Acknowledged operations that are sent again after each kill.
 const REPEATED: usize = 20;
 
@@ -100,7 +103,9 @@ fn say(line: &Line) -> Result<()> {
 pub fn work(path: &Path, cycle: u64, seed: u64, shoppers: u64) -> Result<()> {
     let _loaded = bank::rulebook();
     say(&Line::Ready)?;
-    let store = SqliteStore::open(path, &SqliteOptions { create: true, ..SqliteOptions::default() })?;
+    // Every other one moves its log all the time, so that some are killed while they do.
+    let log_pages = if cycle.is_multiple_of(2) { MOVING_PAGES } else { SqliteOptions::default().log_pages };
+    let store = SqliteStore::open(path, &SqliteOptions { create: true, log_pages, ..SqliteOptions::default() })?;
     let desk = desk_of(Arc::new(store), cycle * 2)?;
     let begin = bank::NOW + i64::try_from(cycle)? * CYCLE_MS;
     ask(&desk, ISSUE.to_string(), &issue(), begin)?;

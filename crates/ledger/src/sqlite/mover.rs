@@ -14,7 +14,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -30,6 +30,11 @@ const COMMITS_PAUSE: Duration = Duration::from_millis(1);
 
 /// The lock is taken at once where no more of the log is left than its `1 / SMALL`.
 const SMALL: u32 = 8;
+
+/// While it fills this fast, it is left to grow to so many times its length: pages that many operations change are then
+/// written to the file once. A ledger that is not as busy has a short one, whose last part is moved soon.
+const BUSY_TIMES: u32 = 4;
+const BUSY_PACE: Duration = Duration::from_secs(1);
 
 /// Moves without waiting for anyone.
 pub(super) const PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
@@ -50,6 +55,8 @@ struct Shared {
     moving: Arc<Moving>,
     /// Pages in the log from which it is moved.
     pages: u32,
+    /// When it began.
+    began: Mutex<Instant>,
     is_wanted: AtomicBool,
     is_closed: AtomicBool,
     /// Pages that were in the log after the last commit.
@@ -72,6 +79,7 @@ impl Mover {
             writer,
             moving,
             pages,
+            began: Mutex::new(Instant::now()),
             is_wanted: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             last: AtomicU32::new(0),
@@ -85,11 +93,16 @@ impl Mover {
         let shared = &self.shared;
         if pages < shared.last.swap(pages, Ordering::Relaxed) {
             shared.next.store(shared.pages, Ordering::Relaxed);
+            *shared.began.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         }
         if pages < shared.next.load(Ordering::Relaxed) {
             return;
         }
         shared.next.store(pages.saturating_add(shared.pages), Ordering::Relaxed);
+        let began = *shared.began.lock().unwrap_or_else(PoisonError::into_inner);
+        if may_grow(pages, shared.pages, began.elapsed()) {
+            return;
+        }
         let thread = self.thread.get_or_init(|| {
             let shared = Arc::clone(&self.shared);
             std::thread::Builder::new().name("giftcard-log".to_owned()).spawn(move || shared.serve()).ok()
@@ -110,6 +123,12 @@ impl Mover {
             let _ = thread.join();
         }
     }
+}
+
+/// Whether a log that has so many pages, and is moved from `from` on, was filled so fast that it may grow.
+fn may_grow(pages: u32, from: u32, filled_in: Duration) -> bool {
+    let times = pages / from.max(1);
+    times < BUSY_TIMES && filled_in < BUSY_PACE * times
 }
 
 impl Shared {
@@ -278,6 +297,23 @@ fn pass(connection: &Connection, how: &str, syncs: bool) -> Result<u32, Trouble>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_log_that_fills_fast_may_grow_and_not_for_ever() {
+        let ms = Duration::from_millis;
+        for (pages, filled_in, grows) in [
+            (4_000, ms(200), true),
+            (4_000, ms(1_000), false),
+            (8_000, ms(1_900), true),
+            (8_000, ms(2_100), false),
+            (15_999, ms(100), true),
+            (16_000, ms(100), false),
+            (u32::MAX, ms(0), false),
+        ] {
+            assert_eq!(may_grow(pages, 4_000, filled_in), grows, "{pages} in {filled_in:?}");
+        }
+        assert!(!may_grow(0, 0, ms(0)), "a log without a length");
+    }
 
     /// Beside those who commit never all is moved, since SQLite would take it for synced; the rest is, and the log begins again.
     #[test]

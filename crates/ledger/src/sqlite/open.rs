@@ -33,7 +33,7 @@ const WRITER_CACHE_KIB: i64 = 64 << 10;
 const READER_CACHE_KIB: i64 = 8 << 10;
 
 /// What is left of the write-ahead log after it grew, in bytes.
-const WAL_BYTES_LEFT: i64 = 64 << 20;
+const WAL_BYTES_LEFT: i64 = 96 << 20;
 
 /// Statements a connection keeps prepared.
 const STATEMENTS: usize = 128;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 
-/// Pages from which the log is moved. A commit does it itself from four times as many.
+/// Pages from which the log is moved. A commit does it itself from [`LOG_TIMES_MAX`] times as many.
 const LOG_PAGES: u32 = 60;
 
 /// What is given to the thread that moves the log, for each commit meanwhile.
@@ -37,7 +37,7 @@ impl Issuing {
             if now < before {
                 break;
             }
-            assert!(now < before.max(4 * LOG_PAGES), "the log was not moved beside the commits");
+            assert!(now < before.max(LOG_TIMES_MAX * LOG_PAGES), "the log was not moved beside the commits");
             before = now;
             if now >= LOG_PAGES {
                 std::thread::sleep(PAUSE);
