@@ -127,7 +127,11 @@ impl Cluster {
     /// The same by another port, such as one that leads to the server's.
     #[must_use]
     pub fn url_by(&self, port: u16) -> String {
-        format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres")
+        Self::url_of(port, "postgres")
+    }
+
+    fn url_of(port: u16, database: &str) -> String {
+        format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{port}/{database}")
     }
 
     /// The same by the socket in its folder.
@@ -151,7 +155,7 @@ impl Cluster {
     #[must_use]
     pub fn copy_database(&self, name: &str) -> String {
         self.execute(&format!("CREATE DATABASE {name} TEMPLATE postgres STRATEGY file_copy"));
-        format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{}/{name}", self.port)
+        Self::url_of(self.port, name)
     }
 
     /// Runs statements as the owner of everything.

@@ -84,6 +84,32 @@ impl Minor {
         amounts.into_iter().try_fold(Self::ZERO, Self::plus)
     }
 
+    /// What a decimal string is with `exponent` decimals: "35.00" and "35" with 2 are 3500. The way back from
+    /// [`Self::to_decimal`].
+    ///
+    /// # Errors
+    /// As [`Currency::parse`].
+    pub fn from_decimal(text: &str, exponent: u8) -> Result<Self, MoneyError> {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let (whole, decimals) = match digits.split_once('.') {
+            Some((_, "")) => return Err(MoneyError::NotDecimal),
+            Some(parts) => parts,
+            None => (digits, ""),
+        };
+        if whole.is_empty() || !whole.bytes().chain(decimals.bytes()).all(|byte| byte.is_ascii_digit()) {
+            return Err(MoneyError::NotDecimal);
+        }
+        let exponent = usize::from(exponent);
+        if decimals.len() > exponent {
+            return Err(MoneyError::TooManyDecimals);
+        }
+        let zeros = core::iter::repeat_n(b'0', exponent - decimals.len());
+        // Ten times what is in range, and nine, is far from overflow.
+        let add = |minor: Self, digit: u8| Self::new(minor.0 * 10 + i64::from(digit - b'0'));
+        let minor = whole.bytes().chain(decimals.bytes()).chain(zeros).try_fold(Self::ZERO, add)?;
+        Ok(if digits.len() < text.len() { Self(-minor.0) } else { minor })
+    }
+
     /// The amount as a decimal string with `exponent` decimals: 3500 with 2 is "35.00".
     #[must_use]
     pub fn to_decimal(self, exponent: u8) -> String {
@@ -231,24 +257,7 @@ impl Currency {
     /// [`MoneyError::TooManyDecimals`] with more decimals than the currency has, even if they are zeros;
     /// [`MoneyError::OutOfRange`] above [`MINOR_MAX`].
     pub fn parse(&self, text: &str) -> Result<Minor, MoneyError> {
-        let digits = text.strip_prefix('-').unwrap_or(text);
-        let (whole, decimals) = match digits.split_once('.') {
-            Some((_, "")) => return Err(MoneyError::NotDecimal),
-            Some(parts) => parts,
-            None => (digits, ""),
-        };
-        if whole.is_empty() || !whole.bytes().chain(decimals.bytes()).all(|byte| byte.is_ascii_digit()) {
-            return Err(MoneyError::NotDecimal);
-        }
-        let exponent = usize::from(self.exponent);
-        if decimals.len() > exponent {
-            return Err(MoneyError::TooManyDecimals);
-        }
-        let zeros = core::iter::repeat_n(b'0', exponent - decimals.len());
-        // Ten times what is in range, and nine, is far from overflow.
-        let add = |minor: Minor, digit: u8| Minor::new(minor.0 * 10 + i64::from(digit - b'0'));
-        let minor = whole.bytes().chain(decimals.bytes()).chain(zeros).try_fold(Minor::ZERO, add)?;
-        Ok(if digits.len() < text.len() { Minor(-minor.0) } else { minor })
+        Minor::from_decimal(text, self.exponent)
     }
 
     /// The amount with the currency's code: "35.00 USD".

@@ -49,6 +49,12 @@ impl From<io::Error> for Failure {
     }
 }
 
+impl From<TillError> for Failure {
+    fn from(error: TillError) -> Self {
+        Self::Told { code: exit_code(&error), error: Box::new(error.output(None)) }
+    }
+}
+
 /// The exit code of a document's error.
 pub(crate) fn exit_code(error: &TillError) -> u8 {
     match error {

@@ -33,7 +33,7 @@ pub(super) fn cards(
     Ok(cards)
 }
 
-fn refuse<T>(index: usize, problem: String) -> Result<T, InputError> {
+fn refuse(index: usize, problem: String) -> Result<(), InputError> {
     Err(InputError::at(InputErrorKind::Inconsistent, "id", problem)).within_item(index)
 }
 

@@ -232,9 +232,7 @@ impl CurrencyCode {
             format!("`{}` is not a currency of ISO 4217; write its code, such as `{right}`", excerpt(&self.0));
         Err(InputError::here(InputErrorKind::UnknownCurrency, problem))
     }
-}
 
-impl CurrencyCode {
     /// As [`CurrencyCode::currency`], sooner where it is the one that it most likely is, of ISO 4217, too.
     pub(super) fn likely(&self, likely: Currency) -> Result<Currency, InputError> {
         if self.0 == likely.code() { Ok(likely) } else { self.currency() }
@@ -262,22 +260,8 @@ impl Quantity {
 
 /// A decimal as a whole number of its last allowed decimal: "12.5" with 2 is 1250. `None` with more decimals, outside
 /// ±(2^53 - 1), or if it is no decimal.
-pub(super) fn decimal(text: &str, decimals: usize) -> Option<i64> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !all_digits(whole) || !all_digits(fraction) || (digits.contains('.') && fraction.len() > decimals) {
-        return None;
-    }
-    let fraction = &fraction[..fraction.len().min(decimals)];
-    let number: i64 = format!("{whole}{fraction:0<decimals$}").parse().ok()?;
-    if number > MINOR_MAX {
-        return None;
-    }
-    Some(if negative { -number } else { number })
+pub(super) fn decimal(text: &str, decimals: u8) -> Option<i64> {
+    Minor::from_decimal(text, decimals).ok().map(Minor::get)
 }
 
 /// The code of a card as the shopper entered it. It is compared and nothing else: no message and no `Debug` shows it.

@@ -15,7 +15,6 @@ use serde_json::{Map, Value};
 
 use super::super::clock::now_ms;
 use super::super::naming::{read_text, unusable};
-use super::super::run::Unanswered;
 use super::super::show;
 use super::super::terminal::{self, Failure, Terminal, plain};
 use super::{entry, inspect, load_component};
@@ -193,10 +192,7 @@ pub(crate) fn run(
     let granted = component.facts().granted;
     let (till, id) = till_with(component, file, shelf);
     let (document, now) = arguments.question.read(&id)?;
-    let trial = authoring::trial(&till, &document.to_string(), &id, now).map_err(|error| {
-        let Unanswered { error, code, .. } = Unanswered::from(error);
-        Failure::Told { error: Box::new(error), code }
-    })?;
+    let trial = authoring::trial(&till, &document.to_string(), &id, now)?;
     if trial.asked.is_empty() {
         let problem = format!(
             "`{id}` was not asked: bind it in the order's programmes, or give --settings; cards that may not pay at all are \

@@ -4,14 +4,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use giftcard::Shelf;
-use giftcard::TillError;
 use giftcard::expressions::{Catalogue, Tree};
+use giftcard::{Shelf, TillError};
 use giftcard_host::Host;
 
 use super::super::naming::read_text;
 use super::super::show::table;
-use super::super::terminal::{self, Failure, Terminal, exit_code, plain};
+use super::super::terminal::{self, Failure, Terminal, plain};
 
 #[derive(Args)]
 pub(crate) struct ExpressionArguments {
@@ -28,10 +27,6 @@ pub(crate) struct ExpressionArguments {
     /// The expression is in this file, or in standard input for `-`
     #[arg(long, value_name = "FILE", conflicts_with = "from_rules")]
     file: Option<PathBuf>,
-}
-
-fn told(error: TillError) -> Failure {
-    Failure::Told { error: Box::new(error.output(None)), code: exit_code(&error) }
 }
 
 pub(crate) fn catalogue(json: bool, terminal: &mut Terminal) -> Result<u8, Failure> {
@@ -58,7 +53,7 @@ pub(crate) fn expression(
     terminal: &mut Terminal,
 ) -> Result<u8, Failure> {
     if let Some(file) = &arguments.from_rules {
-        let tree = Tree::from_json(&read_text(file)?).map_err(|error| told(TillError::Input(error)))?;
+        let tree = Tree::from_json(&read_text(file)?).map_err(TillError::Input)?;
         let text = tree.to_expression();
         // A file gets it as it is.
         let shown = if terminal.is_terminal() { text.lines().map(plain).collect::<Vec<_>>().join("\n") } else { text };
@@ -72,7 +67,7 @@ pub(crate) fn expression(
     // A file's last line ends, which is no part of the expression.
     let text = text.strip_suffix('\n').unwrap_or(&text);
     if !arguments.to_rules {
-        load()?.1.into_till().check_expression(text).map_err(told)?;
+        load()?.1.into_till().check_expression(text)?;
         terminal
             .line("The condition `expression` takes it; `giftcard plugin bind PROGRAMME expression` does the rest.")?;
         return Ok(terminal::DONE);

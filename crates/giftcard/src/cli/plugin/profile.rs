@@ -9,7 +9,6 @@ use giftcard::{Shelf, file_problem};
 use giftcard_host::{Component, Host, Profiler};
 
 use super::super::naming::unusable;
-use super::super::run::Unanswered;
 use super::super::show::table;
 use super::super::terminal::{self, Failure, Terminal, plain};
 use super::author::{QuestionArguments, till_with};
@@ -46,10 +45,7 @@ pub(crate) fn profile(
     let name = format!("{} {}", condition.facts().id, condition.facts().version);
     let (till, id) = till_with(component, file, shelf);
     let (document, now) = arguments.question.read(&id)?;
-    let found = authoring::profile(&till, &document.to_string(), &profiler, now).map_err(|error| {
-        let Unanswered { error, code, .. } = Unanswered::from(error);
-        Failure::Told { error: Box::new(error), code }
-    })?;
+    let found = authoring::profile(&till, &document.to_string(), &profiler, now)?;
     let Some(profile) = found else {
         let problem = format!("`{id}` was not asked: bind it in the order's programmes, or give --settings");
         return Err(unusable(input, &problem));
