@@ -281,6 +281,21 @@ impl Liar {
         lies
     }
 
+    /// Keeps a commit back until somebody else has written to an account of its, or for a while if nobody does: an old
+    /// version to write over does not come about by itself where the machine lets the desks run one after the other.
+    fn outdate(inner: &dyn Store, changes: &Changes) -> Result<(), StoreError> {
+        let want = Want { accounts: changes.accounts.iter().map(|change| change.after.id).collect(), ..Want::default() };
+        for _ in 0..50 {
+            let there = inner.find(&want)?.accounts;
+            let version = |id| there.get(id).map(|account| account.version);
+            if changes.accounts.iter().any(|change| version(&change.after.id) != change.before) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
     /// Writes a change again, over whatever is there now.
     fn write_over(
         &self,
@@ -354,6 +369,9 @@ impl Fault for Liar {
         let moves = |changes: &Changes| changes.operation.is_some() && !changes.accounts.is_empty();
         if self.lie == Lie::Lost && batch.iter().all(|changes| moves(changes)) && self.lies_now() {
             return Ok(vec![Verdict::Committed; batch.len()]);
+        }
+        if self.lie == Lie::Overwritten && self.dice.roll(self.one_in) == 0 {
+            batch.iter().find(|changes| moves(changes)).map_or(Ok(()), |changes| Self::outdate(inner, changes))?;
         }
         let mut verdicts = inner.commit(lane, batch)?;
         for (changes, verdict) in batch.iter().zip(&mut verdicts) {
