@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 mod cli;
 
-/// The system's has a handful of arenas that threads share, and half of what a thread waits for in a busy process is others at
-/// them: see "Changing rules" in ARCHITECTURE.md.
+/// Hands out again what was last given back, which is still in the processor's cache, to each thread by itself: see
+/// "Redemptions" in ARCHITECTURE.md.
+#[cfg(not(target_env = "msvc"))]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     cli::main()

@@ -10,10 +10,15 @@ use crate::{root, run_command};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The wasm target and a C linker.
+/// The wasm target, a C toolchain for SQLite and the allocator, and the make that builds the allocator.
 pub(crate) fn set_up() -> Result<()> {
     wasm_target()?;
-    linker()
+    for (program, packages, wanted) in [("cc", "gcc libc6-dev", "a C toolchain"), ("make", "make", "GNU make")] {
+        if !runs(program) {
+            install(packages, &format!("no `{program}` was found"), wanted)?;
+        }
+    }
+    Ok(())
 }
 
 fn wasm_target() -> Result<()> {
@@ -28,13 +33,6 @@ fn wasm_target() -> Result<()> {
         "components are compiled for wasm32-unknown-unknown: install rustup, or your distribution's package for that \
          target, then run this again",
     )
-}
-
-fn linker() -> Result<()> {
-    if runs("cc") {
-        return Ok(());
-    }
-    install("gcc libc6-dev", "no C linker `cc` was found", "a C toolchain")
 }
 
 /// The programs of a PostgreSQL server, for the tests of that store: they start servers of their own.
