@@ -352,6 +352,9 @@ fn a_plugin_is_installed_bound_tried_swapped_and_taken_back() {
     told.refused("two versions of `welcome-gift`");
     shop.run(&["replay", "--settings", "welcome-gift"]).refused("names no plugin");
     shop.run(&["replay", "--sample", "0%"]).refused("`sample`");
+    let nothing = shop.run(&["replay", "--settings", "welcome-gift={\"colour\": 1}"]);
+    assert!(nothing.out.contains("`welcome-gift` has no such setting"), "{}", nothing.out);
+    nothing.refused("none of these decisions could be run again");
     shop.run(&["replay", "--plugin", "nothing.wasm"]).refused("`nothing.wasm`");
     // What was kept of a replay is gone on with by the same only.
     let kept = shop.0.path().join("replay.json").display().to_string();

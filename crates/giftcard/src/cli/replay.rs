@@ -94,6 +94,10 @@ pub(crate) fn run(desk: &Desk, arguments: &ReplayArguments, terminal: &mut Termi
         terminal.note("none of these decisions binds what was given another version or other settings")?;
     }
     terminal.answer(&report, arguments.json, |wide| show(&report, wide))?;
+    if report.decisions == 0 && !report.not_replayable.is_empty() {
+        terminal.note("none of these decisions could be run again; `not replayable` in the report says why")?;
+        return Ok(terminal::REFUSED);
+    }
     Ok(terminal::DONE)
 }
 
