@@ -284,7 +284,8 @@ impl Liar {
     /// Keeps a commit back until somebody else has written to an account of its, or for a while if nobody does: an old
     /// version to write over does not come about by itself where the machine lets the desks run one after the other.
     fn outdate(inner: &dyn Store, changes: &Changes) -> Result<(), StoreError> {
-        let want = Want { accounts: changes.accounts.iter().map(|change| change.after.id).collect(), ..Want::default() };
+        let want =
+            Want { accounts: changes.accounts.iter().map(|change| change.after.id).collect(), ..Want::default() };
         for _ in 0..50 {
             let there = inner.find(&want)?.accounts;
             let version = |id| there.get(id).map(|account| account.version);
