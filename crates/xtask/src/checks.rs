@@ -15,6 +15,7 @@ pub(crate) fn run_all() -> Result<()> {
     step("documentation", documentation)?;
     // What follows reads about every platform, and a build has brought only what this one needs.
     step("packages of the lock file", || cargo(["fetch", "--locked"]))?;
+    step("lock files of the workspaces beside", locks)?;
     step("dependency boundaries", boundaries)?;
     step("no binaries in git", no_binaries)?;
     step("released versions of the contract", releases::check)?;
@@ -25,6 +26,19 @@ pub(crate) fn run_all() -> Result<()> {
 fn step(name: &str, check: impl FnOnce() -> Result<()>) -> Result<()> {
     println!("check: {name}");
     check().with_context(|| format!("the check of {name} failed"))
+}
+
+/// Workspaces of their own, which the tests do not build. Their lock files name what the product depends on, too.
+const BESIDE: [&str; 3] = ["fuzz", "peers", "peers/extism-decision"];
+
+fn locks() -> Result<()> {
+    for workspace in BESIDE {
+        let manifest = format!("{workspace}/Cargo.toml");
+        cargo(["update", "--quiet", "--workspace", "--locked", "--manifest-path", &manifest]).with_context(|| {
+            format!("run `cargo update --workspace --manifest-path {manifest}` and commit the lock file")
+        })?;
+    }
+    Ok(())
 }
 
 fn documentation() -> Result<()> {
