@@ -371,8 +371,11 @@ impl Fault for Liar {
         if self.lie == Lie::Lost && batch.iter().all(|changes| moves(changes)) && self.lies_now() {
             return Ok(vec![Verdict::Committed; batch.len()]);
         }
-        if self.lie == Lie::Overwritten && self.dice.roll(self.one_in) == 0 {
-            batch.iter().find(|changes| moves(changes)).map_or(Ok(()), |changes| Self::outdate(inner, changes))?;
+        if self.lie == Lie::Overwritten
+            && self.dice.roll(self.one_in) == 0
+            && let Some(changes) = batch.iter().find(|changes| moves(changes))
+        {
+            Self::outdate(inner, changes)?;
         }
         let mut verdicts = inner.commit(lane, batch)?;
         for (changes, verdict) in batch.iter().zip(&mut verdicts) {
