@@ -268,6 +268,14 @@ impl Desk {
         Self { signatures_required: true, ..self }
     }
 
+    /// The same desk, which remembers cards in at most so many `bytes`: [`giftcard_ledger::ledger::MEMORY`] if not said. More
+    /// is of use to a process that serves more cards than fit; fewer to one that has to be small.
+    #[must_use]
+    pub fn with_memory(self, bytes: u64) -> Self {
+        self.ledger.set_memory(bytes);
+        self
+    }
+
     fn signatures_required(&self) -> bool {
         self.signatures_required
     }

@@ -5,33 +5,80 @@
 //! from here if it is of the site that asks, whose lookups come first, and of which it is the only one. And the time that
 //! others have seen: so nothing is taken from here that is older than [`AGE_MAX`].
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use quick_cache::Weighter;
+use quick_cache::sync::{Cache, EntryAction, EntryResult};
+
 use crate::locks::Key;
 use crate::model::{Account, Code, Hash32, Id};
+use crate::packed::Pack;
 use crate::store::{Changes, Found, Want};
-use crate::tables::{TABLES, Tables};
 
-/// Accounts, and codes, that are remembered: some ten megabytes of each.
-const REMEMBERED_MAX: usize = 65_536;
+/// What a remembered code or account takes beside its bytes, on average: its key, its place in two tables that grow by
+/// doubling, and what the allocator adds.
+const BESIDE: u64 = 120;
 
 /// How long ago the database was last asked for anything, at most.
 const AGE_MAX: Duration = Duration::from_secs(1);
 
 /// Rows as they were last seen.
-#[derive(Default)]
 pub(crate) struct Known {
     /// Drawn codes, by what they are looked up by. Their account is theirs for ever.
-    codes: Tables<Hash32, Code>,
-    accounts: Tables<Id, Account>,
+    codes: Rows<Hash32>,
+    accounts: Rows<Id>,
     /// One more than its version; 0 where it is not known.
     configuration: AtomicU64,
     high_water: AtomicI64,
     asked: Mutex<Asked>,
+}
+
+/// Packed rows. Where there is no room for another, those that were not used lately go.
+type Rows<K> = Cache<K, Row, Bytes>;
+
+/// A packed row and its version.
+#[derive(Clone)]
+struct Row {
+    version: u64,
+    bytes: Box<[u8]>,
+}
+
+/// Weighs a row by the bytes that it takes.
+#[derive(Clone)]
+struct Bytes;
+
+impl<K> Weighter<K, Row> for Bytes {
+    fn weight(&self, _: &K, row: &Row) -> u64 {
+        BESIDE.saturating_add(row.bytes.len() as u64)
+    }
+}
+
+/// Of so much memory, what is for codes and what for accounts: as both share what a card takes.
+const fn shares(memory: u64) -> (u64, u64) {
+    let codes = memory / 5 * 2;
+    (codes, memory - codes)
+}
+
+fn rows<K: Eq + Hash>(memory: u64) -> Rows<K> {
+    let count = memory / (2 * BESIDE);
+    Cache::with_weighter(usize::try_from(count).unwrap_or(usize::MAX), memory, Bytes)
+}
+
+/// Puts a row unless a newer one is there.
+fn put<K: Eq + Hash + Clone>(rows: &Rows<K>, key: &K, row: Row) {
+    let newer = |_: &K, kept: &mut Row| {
+        if kept.version < row.version {
+            *kept = row.clone();
+        }
+        EntryAction::Retain(())
+    };
+    if let EntryResult::Vacant(place) = rows.entry(key, None, newer) {
+        // Where it was forgotten meanwhile it stays so.
+        let _forgotten = place.insert(row);
+    }
 }
 
 /// When the database was last asked, and over which of its connections.
@@ -41,26 +88,34 @@ struct Asked {
     connection: u64,
 }
 
-/// Puts a row. Where there are too many all others go: those that are in use come back soon.
-fn put<K: Eq + Hash, V>(rows: &mut HashMap<K, V>, key: K, row: V) {
-    if rows.len() >= REMEMBERED_MAX / TABLES && !rows.contains_key(&key) {
-        rows.clear();
-    }
-    rows.insert(key, row);
-}
-
 impl Known {
-    fn codes(&self, lookup: &Hash32) -> MutexGuard<'_, HashMap<Hash32, Code>> {
-        self.codes.of(u64::from(lookup[0]))
+    /// Nothing is known yet, and never more than fits into so many bytes.
+    pub(crate) fn new(memory: u64) -> Self {
+        let (codes, accounts) = shares(memory);
+        Self {
+            codes: rows(codes),
+            accounts: rows(accounts),
+            configuration: AtomicU64::new(0),
+            high_water: AtomicI64::new(0),
+            asked: Mutex::default(),
+        }
     }
 
-    fn accounts(&self, id: Id) -> MutexGuard<'_, HashMap<Id, Account>> {
-        self.accounts.of(id.get().unsigned_abs())
+    /// From now on never more than fits into so many bytes.
+    pub(crate) fn set_memory(&self, memory: u64) {
+        let (codes, accounts) = shares(memory);
+        self.codes.set_capacity(codes);
+        self.accounts.set_capacity(accounts);
     }
 
-    fn code<T>(&self, site: &str, lookups: &[Hash32], take: impl Fn(&Code) -> T) -> Option<T> {
-        let code = |lookup| self.codes(lookup).get(lookup).filter(|code| code.site == site).map(&take);
-        lookups.iter().find_map(code)
+    /// The code of the first lookup that one of the site is known for.
+    fn code(&self, site: &str, lookups: &[Hash32]) -> Option<Code> {
+        let code = |lookup: &Hash32| Some(Code { lookup: *lookup, ..Code::unpack(&self.codes.get(lookup)?.bytes)? });
+        lookups.iter().filter_map(code).find(|code| code.site == site)
+    }
+
+    fn account(&self, id: Id) -> Option<Account> {
+        Account::unpack(&self.accounts.get(&id)?.bytes)
     }
 
     /// When the database was last asked. After a new `connection` it may be another server, which has another history:
@@ -81,11 +136,19 @@ impl Known {
         self.asked(connection).at.is_some_and(|at| at.elapsed() < AGE_MAX)
     }
 
-    /// Keeps a row unless a newer one is kept.
+    /// Keeps an account unless a newer one is kept.
     fn keep(&self, account: &Account) {
-        let mut accounts = self.accounts(account.id);
-        if accounts.get(&account.id).is_none_or(|kept| kept.version < account.version) {
-            put(&mut accounts, account.id, account.clone());
+        if let Some(bytes) = account.pack() {
+            put(&self.accounts, &account.id, Row { version: account.version, bytes });
+        }
+    }
+
+    /// Keeps a code if it belongs to an account, unless a newer one is kept.
+    fn keep_code(&self, code: &Code) {
+        if code.account.is_some()
+            && let Some(bytes) = code.pack()
+        {
+            put(&self.codes, &code.lookup, Row { version: code.version, bytes });
         }
     }
 
@@ -94,11 +157,16 @@ impl Known {
         if !want.credits.is_empty() {
             return None;
         }
-        let accounts = want.codes.iter().map(|lookups| self.code(site, lookups, |code| code.account).flatten());
+        let accounts = want.codes.iter().map(|lookups| self.code(site, lookups)?.account);
         let mut keys = accounts.map(|account| account.map(Key::Account)).collect::<Option<Vec<Key>>>()?;
         keys.extend(want.accounts.iter().copied().map(Key::Account));
         keys.extend(want.records.iter().cloned().map(Key::Record));
         Some(keys)
+    }
+
+    /// Whether all accounts among these are known.
+    pub(crate) fn has_accounts(&self, keys: &[Key]) -> bool {
+        keys.iter().all(|key| !matches!(key, Key::Account(id) if !self.accounts.contains_key(id)))
     }
 
     /// What reading would have found, as far as is known, and without any document. `None` where an account or the
@@ -109,13 +177,12 @@ impl Known {
         let mut found = Found { configuration, high_water, ..Found::default() };
         let mut wanted = want.accounts.clone();
         for lookups in &want.codes {
-            let code = self.code(site, lookups, Code::clone)?;
+            let code = self.code(site, lookups)?;
             wanted.extend(code.account);
             found.codes.push(Some(code));
         }
         for id in wanted {
-            let account = self.accounts(id).get(&id).cloned();
-            found.accounts.insert(id, account?);
+            found.accounts.insert(id, self.account(id)?);
         }
         Some(found)
     }
@@ -126,13 +193,7 @@ impl Known {
         self.configuration.fetch_max(found.configuration.saturating_add(1), Ordering::AcqRel);
         self.high_water.fetch_max(found.high_water, Ordering::AcqRel);
         found.accounts.values().for_each(|account| self.keep(account));
-        found.codes.iter().flatten().for_each(|code| self.keep_code(code.clone()));
-    }
-
-    fn keep_code(&self, code: Code) {
-        if code.account.is_some() {
-            put(&mut self.codes(&code.lookup), code.lookup, code);
-        }
+        found.codes.iter().flatten().for_each(|code| self.keep_code(code));
     }
 
     /// Remembers what was committed. Without `committed`, forgets the accounts: somebody else was faster, or it is not
@@ -142,13 +203,13 @@ impl Known {
             changes.accounts.iter().for_each(|change| self.keep(&change.after));
             for change in &changes.codes {
                 let version = change.before.unwrap_or(0).saturating_add(1);
-                self.keep_code(Code { version, ..change.after.clone() });
+                self.keep_code(&Code { version, ..change.after.clone() });
             }
             return;
         }
         let written = changes.accounts.iter().map(|change| change.after.id);
         for id in written.chain(changes.account_checks.iter().map(|(id, _)| *id)) {
-            self.accounts(id).remove(&id);
+            self.accounts.remove(&id);
         }
     }
 }
@@ -156,31 +217,100 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{CodeState, Id};
+    use crate::packed::tests::account;
 
-    #[test]
-    fn everything_is_forgotten_with_a_new_connection_whoever_notices_it() {
-        let known = Known::default();
-        let read = |connection| known.read(&Found { configuration: 3, ..Found::default() }, Instant::now(), connection);
-        let code = Code {
-            id: Id::new(1).unwrap(),
+    const MEMORY: u64 = 1 << 20;
+
+    fn code(number: i64) -> Code {
+        let mut lookup = [1; 32];
+        lookup[..8].copy_from_slice(&number.to_le_bytes());
+        Code {
+            id: Id::new(number).unwrap(),
             site: "main".to_string(),
-            lookup: [1; 32],
+            lookup,
             pepper: 1,
             pool: None,
-            state: crate::model::CodeState::Drawn,
-            account: Id::new(2),
+            state: CodeState::Drawn,
+            account: Id::new(number),
             hint: None,
             sealed: None,
             version: 1,
-        };
-        let want = Want { codes: vec![vec![[1; 32]]], ..Want::default() };
+        }
+    }
+
+    fn want(code: &Code) -> Want {
+        Want { codes: vec![vec![code.lookup]], ..Want::default() }
+    }
+
+    #[test]
+    fn everything_is_forgotten_with_a_new_connection_whoever_notices_it() {
+        let known = Known::new(MEMORY);
+        let read = |connection| known.read(&Found { configuration: 3, ..Found::default() }, Instant::now(), connection);
+        let code = code(1);
         for is_asked in [true, false] {
             read(0);
-            known.keep_code(code.clone());
-            assert!(known.is_fresh(0) && known.keys("main", &want).is_some());
+            known.keep_code(&code);
+            assert!(known.is_fresh(0) && known.keys("main", &want(&code)).is_some());
             assert!(!is_asked || !known.is_fresh(1));
             read(1);
-            assert!(known.is_fresh(1) && known.keys("main", &want).is_none());
+            assert!(known.is_fresh(1) && known.keys("main", &want(&code)).is_none());
         }
+    }
+
+    #[test]
+    fn what_is_found_is_what_was_read_and_only_for_its_site() {
+        let known = Known::new(MEMORY);
+        let (code, account) = (code(7), account(7));
+        let accounts = [(account.id, account.clone())].into();
+        let read = Found { configuration: 3, codes: vec![Some(code.clone())], accounts, ..Found::default() };
+        assert!(known.found("main", &want(&code)).is_none());
+        known.read(&read, Instant::now(), 0);
+        let found = known.found("main", &want(&code)).unwrap();
+        assert_eq!((found.codes, found.accounts), (read.codes, read.accounts));
+        assert!(known.found("other", &want(&code)).is_none());
+    }
+
+    #[test]
+    fn an_older_row_takes_no_place_of_a_newer_one() {
+        let known = Known::new(MEMORY);
+        let versions = |version| Account { version, ..account(7) };
+        for (kept, left) in [(4, 4), (3, 4), (5, 5)] {
+            known.keep(&versions(kept));
+            assert_eq!(known.account(versions(kept).id), Some(versions(left)));
+        }
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_fits_and_what_is_in_use_stays() {
+        let known = Known::new(MEMORY);
+        let keep = |number| {
+            known.keep_code(&code(number));
+            known.keep(&account(number));
+        };
+        let is_known = |number| {
+            let keys = known.keys("main", &want(&code(number)));
+            keys.is_some_and(|keys| known.has_accounts(&keys)) && known.account(account(number).id).is_some()
+        };
+        keep(0);
+        for number in 1..50_000 {
+            keep(number);
+            assert!(is_known(0), "forgotten after {number} others");
+        }
+        let weight = known.codes.weight() + known.accounts.weight();
+        assert!((MEMORY / 2..=MEMORY).contains(&weight), "{weight}");
+        let kept = (0..50_000).filter(|number| is_known(*number)).count();
+        assert!((1_000..10_000).contains(&kept), "{kept}");
+        known.set_memory(MEMORY / 4);
+        let weight = known.codes.weight() + known.accounts.weight();
+        assert!((MEMORY / 8..=MEMORY / 4).contains(&weight), "{weight}");
+    }
+
+    #[test]
+    fn without_memory_nothing_is_remembered() {
+        let known = Known::new(0);
+        known.keep_code(&code(1));
+        known.keep(&account(1));
+        assert!(known.keys("main", &want(&code(1))).is_none() && known.account(account(1).id).is_none());
     }
 }

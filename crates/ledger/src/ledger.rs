@@ -32,6 +32,9 @@ const READS_MAX: u32 = 24;
 /// How long a refusal is remembered.
 pub const REFUSAL_MS: i64 = 24 * 60 * 60 * 1000;
 
+/// Bytes in which cards are remembered, at most: a million of them take that many.
+pub const MEMORY: u64 = 384 << 20;
+
 /// A ledger on a store. May be used from many threads at once.
 pub struct Ledger {
     store: Arc<dyn Store>,
@@ -53,9 +56,15 @@ impl Ledger {
             locks: Locks::default(),
             ids: Ids::new(random),
             seen: AtomicI64::new(i64::MIN),
-            known: Known::default(),
+            known: Known::new(MEMORY),
             reads: Reads::default(),
         }
+    }
+
+    /// Remembers cards in at most so many `bytes`; [`MEMORY`] if not said. They are only taken as cards are met. With fewer
+    /// than a card takes, each card is read whenever it is used.
+    pub fn set_memory(&self, bytes: u64) {
+        self.known.set_memory(bytes);
     }
 
     /// What keeps it.
@@ -164,7 +173,10 @@ impl Ledger {
             return Ok(None);
         }
         let site = request.key.site.as_str();
-        let known = || self.known.is_fresh(self.store.connections()).then(|| self.known.keys(site, &want)).flatten();
+        let known = || {
+            let keys = self.known.is_fresh(self.store.connections()).then(|| self.known.keys(site, &want)).flatten();
+            keys.filter(|keys| self.known.has_accounts(keys))
+        };
         let mut keys = known();
         if keys.is_none() {
             let cards = Want { codes: want.codes.clone(), accounts: want.accounts.clone(), ..Want::default() };

@@ -15,6 +15,7 @@ pub mod ledger;
 mod locks;
 pub mod model;
 pub mod operations;
+mod packed;
 pub mod plan;
 pub mod postgres;
 mod reads;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many tables there are.
-pub(crate) const TABLES: usize = 16;
+const TABLES: usize = 16;
 
 /// The tables.
 pub(crate) struct Tables<K, V>(Vec<Mutex<HashMap<K, V>>>);
@@ -20,10 +20,5 @@ impl<K, V> Tables<K, V> {
     pub(crate) fn of(&self, spread: u64) -> MutexGuard<'_, HashMap<K, V>> {
         let table = usize::try_from(spread % TABLES as u64).unwrap_or(0);
         self.0[table].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Forgets everything.
-    pub(crate) fn clear(&self) {
-        (0..TABLES as u64).for_each(|table| self.of(table).clear());
     }
 }
