@@ -2,6 +2,9 @@
 //! no binaries in git, nothing changed that was released. Must not repeat what the tests check.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -27,6 +30,9 @@ fn step(name: &str, check: impl FnOnce() -> Result<()>) -> Result<()> {
     println!("check: {name}");
     check().with_context(|| format!("the check of {name} failed"))
 }
+
+/// As far as git looks for a zero.
+const BEGINNING_BYTES: u64 = 8_000;
 
 /// Workspaces of their own, which the tests do not build. Their lock files name what the product depends on, too.
 const BESIDE: [&str; 3] = ["fuzz", "peers", "peers/extism-decision"];
@@ -163,7 +169,7 @@ fn direct_dependencies(package: &str) -> Result<BTreeSet<String>> {
     Ok(names.filter(|name| !name.is_empty()).map(str::to_string).collect())
 }
 
-/// Components are built, never kept, apart from the museum of released ones.
+/// Components, databases and the like are made, never kept, apart from the museum of released components.
 fn no_binaries() -> Result<()> {
     let output = Command::new("git")
         .args(["ls-files", "-z"])
@@ -171,12 +177,20 @@ fn no_binaries() -> Result<()> {
         .output()
         .context("`git` could not be started")?;
     let files = String::from_utf8_lossy(&output.stdout).into_owned();
-    let found: Vec<&str> = files.split('\0').filter(|file| is_binary(file) && !is_exhibit(file)).collect();
+    let is_one = |file: &&str| !is_exhibit(file) && (is_called_binary(file) || is_binary(&root().join(file)));
+    let found: Vec<&str> = files.split('\0').filter(|file| !file.is_empty()).filter(is_one).collect();
     if found.is_empty() { Ok(()) } else { bail!("generated binaries in git: {}", found.join(", ")) }
 }
 
-fn is_binary(file: &str) -> bool {
+fn is_called_binary(file: &str) -> bool {
     [".wasm", ".cwasm", ".so", ".a", ".o", ".rlib"].iter().any(|ending| file.ends_with(ending))
+}
+
+/// Whether there is a zero near the beginning, by which git knows binary files. One that is not there is none.
+fn is_binary(file: &Path) -> bool {
+    let mut beginning = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(BEGINNING_BYTES).read_to_end(&mut beginning));
+    read.is_ok() && beginning.contains(&0)
 }
 
 /// A component in a folder of the museum.
@@ -222,16 +236,24 @@ fn deny() -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_binary, is_exhibit};
+    use super::{is_binary, is_called_binary, is_exhibit};
+    use crate::root;
 
     #[test]
     fn binaries_are_exhibits_of_the_museum_or_refused() {
         for file in
             ["plugins/expression.wasm", "tests/museum/a.wasm", "tests/museum/0.1/a.so", "tests/museum/0.1/b/a.wasm"]
         {
-            assert!(is_binary(file) && !is_exhibit(file), "{file}");
+            assert!(is_called_binary(file) && !is_exhibit(file), "{file}");
         }
         assert!(is_exhibit("tests/museum/0.1/gift-card.wasm"));
-        assert!(!is_binary("tests/museum/0.1/gift-card.jsonl"));
+        assert!(!is_called_binary("tests/museum/0.1/gift-card.jsonl"));
+    }
+
+    #[test]
+    fn binaries_are_known_by_what_is_in_them_too() {
+        let program = std::env::current_exe().unwrap();
+        assert!(is_binary(&program));
+        assert!(!is_binary(&root().join("Cargo.lock")) && !is_binary(&root().join("not-there")));
     }
 }
