@@ -1,6 +1,5 @@
 //! Redemptions through the public library, by many clients at once.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -138,9 +137,9 @@ pub(crate) fn template(desk: &Desk) -> Template {
     }
 }
 
-/// What an operation costs on the disk.
-pub(crate) fn bytes(desk: &Desk, path: &Path) {
-    let before = std::fs::metadata(path).unwrap().len();
+/// What an operation costs on the disk, by the `size` of the database before and after many, in bytes.
+pub(crate) fn bytes(desk: &Desk, store: &str, size: impl Fn() -> u64) {
+    let before = size();
     let cards = Cards { count: 1000, secrets: desk.secrets() };
     let count = 20_000;
     let done = AtomicUsize::new(0);
@@ -153,6 +152,8 @@ pub(crate) fn bytes(desk: &Desk, path: &Path) {
             });
         }
     });
-    let after = std::fs::metadata(path).unwrap().len();
-    println!("about {} bytes of the file for one redemption", after.saturating_sub(before) / count as u64);
+    println!(
+        "{store}: about {} bytes of the database for one redemption",
+        size().saturating_sub(before) / count as u64
+    );
 }

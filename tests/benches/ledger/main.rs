@@ -120,7 +120,7 @@ fn sqlite(arguments: &Arguments) {
     table.compare("64 clients", "raw, batches of 64, long log", "of the raw ceiling");
     table.compare("64 clients, one card", "1 client, one card", "of one client on the same card");
     table.print();
-    drive::bytes(&desk, &path);
+    drive::bytes(&desk, "SQLite", || std::fs::metadata(&path).unwrap().len());
 }
 
 fn postgres(arguments: &Arguments) {
@@ -153,4 +153,14 @@ fn postgres(arguments: &Arguments) {
     table.compare("16 clients", "raw, 16 clients", "of the raw ceiling");
     table.compare("64 clients, one card", "1 client, one card", "of one client on the same card");
     table.print();
+    drive::bytes(&desk, "PostgreSQL", || size(&schema));
+}
+
+/// Bytes of all tables of a schema, indexes and long values included.
+fn size(schema: &str) -> u64 {
+    let sizes = format!(
+        "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = '{schema}' AND c.relkind IN ('r', 'p')"
+    );
+    Cluster::start().query_texts(&sizes)[0].parse().unwrap()
 }
