@@ -268,8 +268,8 @@ impl Desk {
         Self { signatures_required: true, ..self }
     }
 
-    /// The same desk, which remembers cards in at most so many `bytes`: [`giftcard_ledger::ledger::MEMORY`] if not said. More
-    /// is of use to a process that serves more cards than fit; fewer to one that has to be small.
+    /// The same desk, which remembers cards in about so many `bytes`: [`giftcard_ledger::ledger::MEMORY`] if not said, and
+    /// nothing below 1 MiB. More is of use to one that serves more cards than fit, fewer to one that has to be small.
     #[must_use]
     pub fn with_memory(self, bytes: u64) -> Self {
         self.ledger.set_memory(bytes);

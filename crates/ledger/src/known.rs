@@ -6,12 +6,12 @@
 //! others have seen: so nothing is taken from here that is older than [`AGE_MAX`].
 
 use std::hash::Hash;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use quick_cache::Weighter;
-use quick_cache::sync::{Cache, EntryAction, EntryResult};
+use quick_cache::sync::{Cache, DefaultLifecycle, EntryAction, EntryResult};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use crate::locks::Key;
 use crate::model::{Account, Code, Hash32, Id};
@@ -22,14 +22,26 @@ use crate::store::{Changes, Found, Want};
 /// doubling, and what the allocator adds.
 const BESIDE: u64 = 120;
 
+/// With less memory nothing is remembered at all.
+const LEAST: u64 = 1 << 20;
+
+/// Parts of a table with a lock each, and the share of a part that rows stay in which were used again: what is met anew
+/// has the rest, before it goes for what comes next.
+const PARTS: usize = 16;
+const USED_AGAIN: f64 = 0.75;
+
+/// Of as many rows as fit, a tenth is known by a hash after they went: they count as used again when they come back.
+const GONE: f64 = 0.1;
+
 /// How long ago the database was last asked for anything, at most.
 const AGE_MAX: Duration = Duration::from_secs(1);
 
 /// Rows as they were last seen.
 pub(crate) struct Known {
-    /// Drawn codes, by what they are looked up by. Their account is theirs for ever.
+    /// Drawn codes without their seals, by what they are looked up by. Their account is theirs for ever.
     codes: Rows<Hash32>,
     accounts: Rows<Id>,
+    has_room: AtomicBool,
     /// One more than its version; 0 where it is not known.
     configuration: AtomicU64,
     high_water: AtomicI64,
@@ -58,13 +70,18 @@ impl<K> Weighter<K, Row> for Bytes {
 
 /// Of so much memory, what is for codes and what for accounts: as both share what a card takes.
 const fn shares(memory: u64) -> (u64, u64) {
+    let memory = if memory < LEAST { 0 } else { memory };
     let codes = memory / 5 * 2;
     (codes, memory - codes)
 }
 
 fn rows<K: Eq + Hash>(memory: u64) -> Rows<K> {
-    let count = memory / (2 * BESIDE);
-    Cache::with_weighter(usize::try_from(count).unwrap_or(usize::MAX), memory, Bytes)
+    let count = usize::try_from(memory / (2 * BESIDE)).unwrap_or(usize::MAX);
+    let mut options = OptionsBuilder::new();
+    options.shards(PARTS).hot_allocation(USED_AGAIN).ghost_allocation(GONE);
+    let options = options.estimated_items_capacity(count).weight_capacity(memory).build();
+    let options = options.expect("INVARIANT: both capacities are given");
+    Cache::with_options(options, Bytes, DefaultHashBuilder::default(), DefaultLifecycle::default())
 }
 
 /// Puts a row unless a newer one is there.
@@ -95,6 +112,7 @@ impl Known {
         Self {
             codes: rows(codes),
             accounts: rows(accounts),
+            has_room: AtomicBool::new(accounts > 0),
             configuration: AtomicU64::new(0),
             high_water: AtomicI64::new(0),
             asked: Mutex::default(),
@@ -106,6 +124,12 @@ impl Known {
         let (codes, accounts) = shares(memory);
         self.codes.set_capacity(codes);
         self.accounts.set_capacity(accounts);
+        self.has_room.store(accounts > 0, Ordering::Relaxed);
+    }
+
+    /// Whether anything can be remembered.
+    pub(crate) fn has_room(&self) -> bool {
+        self.has_room.load(Ordering::Relaxed)
     }
 
     /// The code of the first lookup that one of the site is known for.
@@ -220,7 +244,7 @@ mod tests {
     use crate::model::{CodeState, Id};
     use crate::packed::tests::account;
 
-    const MEMORY: u64 = 1 << 20;
+    const MEMORY: u64 = 4 << 20;
 
     fn code(number: i64) -> Code {
         let mut lookup = [1; 32];
@@ -293,24 +317,60 @@ mod tests {
             keys.is_some_and(|keys| known.has_accounts(&keys)) && known.account(account(number).id).is_some()
         };
         keep(0);
-        for number in 1..50_000 {
+        for number in 1..100_000 {
             keep(number);
             assert!(is_known(0), "forgotten after {number} others");
         }
         let weight = known.codes.weight() + known.accounts.weight();
         assert!((MEMORY / 2..=MEMORY).contains(&weight), "{weight}");
-        let kept = (0..50_000).filter(|number| is_known(*number)).count();
-        assert!((1_000..10_000).contains(&kept), "{kept}");
+        let kept = (0..100_000).filter(|number| is_known(*number)).count();
+        assert!((5_000..20_000).contains(&kept), "{kept}");
         known.set_memory(MEMORY / 4);
         let weight = known.codes.weight() + known.accounts.weight();
         assert!((MEMORY / 8..=MEMORY / 4).contains(&weight), "{weight}");
     }
 
     #[test]
-    fn without_memory_nothing_is_remembered() {
-        let known = Known::new(0);
-        known.keep_code(&code(1));
-        known.keep(&account(1));
-        assert!(known.keys("main", &want(&code(1))).is_none() && known.account(account(1).id).is_none());
+    fn with_too_little_memory_nothing_is_remembered() {
+        for memory in [0, 1, LEAST - 1, LEAST] {
+            let known = Known::new(memory);
+            known.keep_code(&code(1));
+            known.keep(&account(1));
+            let is_known = known.keys("main", &want(&code(1))).is_some() && known.account(account(1).id).is_some();
+            assert_eq!((is_known, known.has_room()), (memory == LEAST, memory == LEAST), "{memory}");
+        }
+    }
+
+    #[test]
+    fn what_is_met_for_the_first_time_stays_for_a_while_though_all_is_full() {
+        let known = Known::new(LEAST);
+        for number in 0..20_000 {
+            known.keep_code(&code(number));
+            known.keep(&account(number));
+            let earlier = (number - 20).max(0);
+            let keys = known.keys("main", &want(&code(earlier)));
+            assert!(keys.is_some_and(|keys| known.has_accounts(&keys)), "{earlier} has gone at {number}");
+        }
+    }
+
+    #[test]
+    fn many_who_keep_and_forget_the_same_rows_never_keep_more_than_fits() {
+        let known = Known::new(LEAST);
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let known = &known;
+                scope.spawn(move || {
+                    for number in 0..20_000_i64 {
+                        let number = number * (thread + 1) % 9_973;
+                        known.keep(&account(number));
+                        if number % 7 == 0 {
+                            known.accounts.remove(&account(number).id);
+                        }
+                        assert!(known.account(account(number).id).is_none_or(|kept| kept == account(number)));
+                    }
+                });
+            }
+        });
+        assert!((1..=LEAST / 5 * 3 + 1).contains(&known.accounts.weight()), "{}", known.accounts.weight());
     }
 }

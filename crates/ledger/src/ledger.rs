@@ -32,7 +32,7 @@ const READS_MAX: u32 = 24;
 /// How long a refusal is remembered.
 pub const REFUSAL_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// Bytes in which cards are remembered, at most: a million of them take that many.
+/// Bytes in which a ledger remembers cards: about a million of them take that many.
 pub const MEMORY: u64 = 384 << 20;
 
 /// A ledger on a store. May be used from many threads at once.
@@ -61,8 +61,9 @@ impl Ledger {
         }
     }
 
-    /// Remembers cards in at most so many `bytes`; [`MEMORY`] if not said. They are only taken as cards are met. With fewer
-    /// than a card takes, each card is read whenever it is used.
+    /// Remembers cards in about so many `bytes`, which are only taken as cards are met; [`MEMORY`] if not said. Below
+    /// 1 MiB nothing is remembered, and each operation reads its cards. Meant for a ledger that was just made: one
+    /// that remembers more already forgets at once, but gives the memory of its tables back only at its end.
     pub fn set_memory(&self, bytes: u64) {
         self.known.set_memory(bytes);
     }
@@ -136,6 +137,7 @@ impl Ledger {
     pub fn run<P: Plan>(&self, request: &Request, plan: &mut P) -> Result<Answer, LedgerError<P::Error>> {
         let (mut conflicts, mut unavailable, mut hopeful) = (0, 0, true);
         if plan.begins_something()
+            && self.known.has_room()
             && let Some(answer) = self.attempt_from_memory(request, plan)?
         {
             return Ok(answer);
