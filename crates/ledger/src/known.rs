@@ -6,7 +6,7 @@
 //! others have seen: so nothing is taken from here that is older than [`AGE_MAX`].
 
 use std::hash::Hash;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,6 @@ pub(crate) struct Known {
     /// Drawn codes without their seals, by what they are looked up by. Their account is theirs for ever.
     codes: Rows<Hash32>,
     accounts: Rows<Id>,
-    has_room: AtomicBool,
     /// One more than its version; 0 where it is not known.
     configuration: AtomicU64,
     high_water: AtomicI64,
@@ -85,10 +84,10 @@ fn rows<K: Eq + Hash>(memory: u64) -> Rows<K> {
 }
 
 /// Puts a row unless a newer one is there.
-fn put<K: Eq + Hash + Clone>(rows: &Rows<K>, key: &K, row: Row) {
+fn put<K: Eq + Hash + Clone>(rows: &Rows<K>, key: &K, mut row: Row) {
     let newer = |_: &K, kept: &mut Row| {
         if kept.version < row.version {
-            *kept = row.clone();
+            std::mem::swap(kept, &mut row);
         }
         EntryAction::Retain(())
     };
@@ -106,30 +105,28 @@ struct Asked {
 }
 
 impl Known {
-    /// Nothing is known yet, and never more than fits into so many bytes.
+    /// Nothing is known yet, and never more than fits into about so many bytes.
     pub(crate) fn new(memory: u64) -> Self {
         let (codes, accounts) = shares(memory);
         Self {
             codes: rows(codes),
             accounts: rows(accounts),
-            has_room: AtomicBool::new(accounts > 0),
             configuration: AtomicU64::new(0),
             high_water: AtomicI64::new(0),
             asked: Mutex::default(),
         }
     }
 
-    /// From now on never more than fits into so many bytes.
+    /// From now on never more than fits into about so many bytes.
     pub(crate) fn set_memory(&self, memory: u64) {
         let (codes, accounts) = shares(memory);
         self.codes.set_capacity(codes);
         self.accounts.set_capacity(accounts);
-        self.has_room.store(accounts > 0, Ordering::Relaxed);
     }
 
     /// Whether anything can be remembered.
     pub(crate) fn has_room(&self) -> bool {
-        self.has_room.load(Ordering::Relaxed)
+        self.accounts.shard_capacity() > 0
     }
 
     /// The code of the first lookup that one of the site is known for.
@@ -241,8 +238,8 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::draft::tests::card;
     use crate::model::{CodeState, Id};
-    use crate::packed::tests::account;
 
     const MEMORY: u64 = 4 << 20;
 
@@ -285,7 +282,7 @@ mod tests {
     #[test]
     fn what_is_found_is_what_was_read_and_only_for_its_site() {
         let known = Known::new(MEMORY);
-        let (code, account) = (code(7), account(7));
+        let (code, account) = (code(7), card(7));
         let accounts = [(account.id, account.clone())].into();
         let read = Found { configuration: 3, codes: vec![Some(code.clone())], accounts, ..Found::default() };
         assert!(known.found("main", &want(&code)).is_none());
@@ -298,7 +295,7 @@ mod tests {
     #[test]
     fn an_older_row_takes_no_place_of_a_newer_one() {
         let known = Known::new(MEMORY);
-        let versions = |version| Account { version, ..account(7) };
+        let versions = |version| Account { version, ..card(7) };
         for (kept, left) in [(4, 4), (3, 4), (5, 5)] {
             known.keep(&versions(kept));
             assert_eq!(known.account(versions(kept).id), Some(versions(left)));
@@ -310,11 +307,11 @@ mod tests {
         let known = Known::new(MEMORY);
         let keep = |number| {
             known.keep_code(&code(number));
-            known.keep(&account(number));
+            known.keep(&card(number));
         };
         let is_known = |number| {
             let keys = known.keys("main", &want(&code(number)));
-            keys.is_some_and(|keys| known.has_accounts(&keys)) && known.account(account(number).id).is_some()
+            keys.is_some_and(|keys| known.has_accounts(&keys)) && known.account(card(number).id).is_some()
         };
         keep(0);
         for number in 1..100_000 {
@@ -335,8 +332,8 @@ mod tests {
         for memory in [0, 1, LEAST - 1, LEAST] {
             let known = Known::new(memory);
             known.keep_code(&code(1));
-            known.keep(&account(1));
-            let is_known = known.keys("main", &want(&code(1))).is_some() && known.account(account(1).id).is_some();
+            known.keep(&card(1));
+            let is_known = known.keys("main", &want(&code(1))).is_some() && known.account(card(1).id).is_some();
             assert_eq!((is_known, known.has_room()), (memory == LEAST, memory == LEAST), "{memory}");
         }
     }
@@ -346,7 +343,7 @@ mod tests {
         let known = Known::new(LEAST);
         for number in 0..20_000 {
             known.keep_code(&code(number));
-            known.keep(&account(number));
+            known.keep(&card(number));
             let earlier = (number - 20).max(0);
             let keys = known.keys("main", &want(&code(earlier)));
             assert!(keys.is_some_and(|keys| known.has_accounts(&keys)), "{earlier} has gone at {number}");
@@ -362,11 +359,11 @@ mod tests {
                 scope.spawn(move || {
                     for number in 0..20_000_i64 {
                         let number = number * (thread + 1) % 9_973;
-                        known.keep(&account(number));
+                        known.keep(&card(number));
                         if number % 7 == 0 {
-                            known.accounts.remove(&account(number).id);
+                            known.accounts.remove(&card(number).id);
                         }
-                        assert!(known.account(account(number).id).is_none_or(|kept| kept == account(number)));
+                        assert!(known.account(card(number).id).is_none_or(|kept| kept == card(number)));
                     }
                 });
             }

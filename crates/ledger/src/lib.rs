@@ -21,7 +21,6 @@ pub mod postgres;
 mod reads;
 pub mod sqlite;
 pub mod store;
-mod tables;
 
 pub use ledger::Ledger;
 pub use plan::{Answer, Facts, LedgerError, Plan, Refused, Request, Stop};

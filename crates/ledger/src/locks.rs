@@ -4,12 +4,11 @@
 //! Keys are taken in ascending order, so that no two callers wait for each other.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::lanes::Ticket;
 use crate::model::{Account, Id, Record, RecordKey};
 use crate::store::{Changes, Found};
-use crate::tables::Tables;
 
 /// What can be decided about by one caller at a time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,16 +57,20 @@ impl Slot {
     }
 }
 
+/// In how many tables the slots are, each under its own lock, so that callers seldom meet at one.
+const TABLES: usize = 16;
+
 /// All keys in use.
 #[derive(Default)]
 pub(crate) struct Locks {
-    slots: Tables<Key, Slot>,
+    tables: [Mutex<HashMap<Key, Slot>>; TABLES],
 }
 
 impl Locks {
     /// The table that has a key's slot.
     fn slots(&self, key: &Key) -> MutexGuard<'_, HashMap<Key, Slot>> {
-        self.slots.of(key.spread())
+        let table = usize::try_from(key.spread() % TABLES as u64).unwrap_or(0);
+        self.tables[table].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until no other caller decides about any of `keys`.
