@@ -60,21 +60,24 @@ pub(crate) fn prepare(store: Arc<dyn Store>, cards: usize, history: u64) -> Desk
     println!("issued {cards} cards in {:.1} s", begin.elapsed().as_secs_f64());
     if history > 0 {
         let begin = Instant::now();
-        let secrets = desk.secrets();
-        let spent = Cards { count: cards, secrets };
-        let done = AtomicU64::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..64 {
-                scope.spawn(|| {
-                    while done.fetch_add(1, Ordering::Relaxed) < history {
-                        pay(&desk, &spent, false);
-                    }
-                });
-            }
-        });
+        spend(&desk, &Cards { count: cards, secrets: desk.secrets() }, 64, history);
         println!("made {history} past operations in {:.1} s", begin.elapsed().as_secs_f64());
     }
     desk
+}
+
+/// Redeems `count` times, by so many clients.
+fn spend(desk: &Desk, cards: &Cards, clients: usize, count: u64) {
+    let done = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..clients {
+            scope.spawn(|| {
+                while done.fetch_add(1, Ordering::Relaxed) < count {
+                    pay(desk, cards, false);
+                }
+            });
+        }
+    });
 }
 
 fn pay(desk: &Desk, cards: &Cards, hot: bool) {
@@ -140,20 +143,7 @@ pub(crate) fn template(desk: &Desk) -> Template {
 /// What an operation costs on the disk, by the `size` of the database before and after many, in bytes.
 pub(crate) fn bytes(desk: &Desk, store: &str, size: impl Fn() -> u64) {
     let before = size();
-    let cards = Cards { count: 1000, secrets: desk.secrets() };
     let count = 20_000;
-    let done = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..16 {
-            scope.spawn(|| {
-                while done.fetch_add(1, Ordering::Relaxed) < count {
-                    pay(desk, &cards, false);
-                }
-            });
-        }
-    });
-    println!(
-        "{store}: about {} bytes of the database for one redemption",
-        size().saturating_sub(before) / count as u64
-    );
+    spend(desk, &Cards { count: 1000, secrets: desk.secrets() }, 16, count);
+    println!("{store}: about {} bytes of the database for one redemption", size().saturating_sub(before) / count);
 }
