@@ -69,11 +69,16 @@ pub(crate) fn prepare(store: Arc<dyn Store>, cards: usize, history: u64) -> Desk
 /// Redeems `count` times, by so many clients.
 fn spend(desk: &Desk, cards: &Cards, clients: usize, count: u64) {
     let done = AtomicU64::new(0);
+    at_once(clients, || done.fetch_add(1, Ordering::Relaxed) < count, || pay(desk, cards, false));
+}
+
+/// Each of so many clients does `one` after another, while `goes_on`.
+fn at_once(clients: usize, goes_on: impl Fn() -> bool + Sync, one: impl Fn() + Sync) {
     std::thread::scope(|scope| {
         for _ in 0..clients {
             scope.spawn(|| {
-                while done.fetch_add(1, Ordering::Relaxed) < count {
-                    pay(desk, cards, false);
+                while goes_on() {
+                    one();
                 }
             });
         }
@@ -94,15 +99,10 @@ fn pay(desk: &Desk, cards: &Cards, hot: bool) {
 pub(crate) fn redeem(desk: &Desk, cards: &Cards, plan: &Plan) -> Measured {
     let begin = Instant::now();
     let done = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..plan.clients {
-            scope.spawn(|| {
-                while begin.elapsed().as_secs_f64() < plan.seconds {
-                    pay(desk, cards, plan.hot);
-                    done.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
+    let goes_on = || begin.elapsed().as_secs_f64() < plan.seconds;
+    at_once(plan.clients, goes_on, || {
+        pay(desk, cards, plan.hot);
+        done.fetch_add(1, Ordering::Relaxed);
     });
     Measured { operations: done.into_inner(), elapsed_s: begin.elapsed().as_secs_f64(), clients: plan.clients }
 }
