@@ -345,20 +345,24 @@ impl Drop for Stopped<'_> {
     }
 }
 
-/// Pays from many threads until told to stop.
+/// Pays from many threads until told to stop. The work begins when each of them has committed something.
 fn under_load<T>(desk: &Desk, work: impl FnOnce() -> T) -> T {
     under_load_as(desk, "load", work)
 }
 
 fn under_load_as<T>(desk: &Desk, who: &str, work: impl FnOnce() -> T) -> T {
     let stop = AtomicBool::new(false);
+    let (begun, all_begun) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         for thread in 0..3 {
-            let stop = &stop;
+            let (stop, begun) = (&stop, begun.clone());
             scope.spawn(move || {
                 for number in 0.. {
                     if stop.load(Ordering::Relaxed) {
                         break;
+                    }
+                    if number == 1 {
+                        begun.send(()).unwrap();
                     }
                     let name = format!("{who}-{thread}-{number}");
                     match number % 4 {
@@ -386,6 +390,10 @@ fn under_load_as<T>(desk: &Desk, who: &str, work: impl FnOnce() -> T) -> T {
         }
         // Also where the work panics, or nobody would stop.
         let _stopped = Stopped(&stop);
+        drop(begun);
+        for _ in 0..3 {
+            all_begun.recv().expect("each thread commits");
+        }
         work()
     })
 }
@@ -433,7 +441,6 @@ fn a_backup_under_load_restores_to_a_verified_prefix() {
     let desk = desk(&path);
     let backup = folder.path().join("backup.db");
     let acknowledged = under_load(&desk, || {
-        std::thread::sleep(std::time::Duration::from_millis(200));
         let before = desk.store().operations(0, usize::MAX >> 33).unwrap().len();
         desk.store().backup(&backup).unwrap();
         before
