@@ -105,6 +105,7 @@ macro_rules! each_store_claim {
             lists::a_long_history_is_read_from_any_place_in_it;
             lists::an_account_can_have_two_entries_of_one_operation;
             lists::operations_come_in_their_order_with_all_legs;
+            lists::operations_are_found_under_their_keys;
             lists::documents_come_page_by_page_of_one_kind_and_site;
             reports::liabilities_are_summed_by_site_kind_programme_currency_and_state;
             reports::liabilities_are_exact_beyond_one_integer;

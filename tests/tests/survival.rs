@@ -271,7 +271,7 @@ fn a_lost_doubled_or_changed_operation_is_caught() {
     assert!(sound.faults.is_empty() && sound.there > 20 && sound.unanswered == (0, 0), "{sound:?}");
     let doubled = "CREATE TEMP TABLE o AS SELECT * FROM operation WHERE kind = 7 LIMIT 1; \
         CREATE TEMP TABLE e AS SELECT * FROM entry WHERE operation = (SELECT sequence FROM o); \
-        UPDATE o SET sequence = sequence + 1000, id = randomblob(16), key = key || 'x'; \
+        UPDATE o SET sequence = sequence + 1000, key = key || 'x'; \
         UPDATE e SET operation = operation + 1000, number = number + 1000; \
         INSERT INTO operation SELECT * FROM o; INSERT INTO entry SELECT * FROM e";
     let first = "(SELECT min(sequence) FROM operation WHERE kind = 7)";

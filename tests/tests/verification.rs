@@ -230,6 +230,12 @@ fn what_was_changed_on_operations_is_found() {
     check(&whole("capture-2"), &["missing-entries", "sealed-entry-missing"]);
     check(&whole("redeem-4"), &["missing-entries"]);
     check("UPDATE operation SET kind = 99 WHERE key = 'redeem-4'", &["missing-entries", "unreadable"]);
+    // Whole, and not there for who repeats it.
+    let forgotten = format!("DELETE FROM recent_key WHERE sequence = {}", of("redeem-4"));
+    check(&forgotten, &["not-under-its-key"]);
+    check("UPDATE recent_key SET sequence = sequence + 1", &["not-under-its-key"]);
+    let renamed = set("key = 'redeem-5'", "redeem-4");
+    check(&renamed, &["not-under-its-key", "wrong-hash"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@
 //! Connect to the server itself, or to a pooler that keeps a session per connection: settings of the session and
 //! prepared statements are relied on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ use self::connect::{Connector, Purpose};
 use self::lane::{Lane, Patience};
 use self::own::{Own, Seats};
 use self::rows::column;
+use crate::chain;
 use crate::model::{Account, Code, CodeState, Hash32, Id, Record, RecordKind};
 use crate::store::{
     AccountFilter, Booked, Changes, Checkpoint, CounterSum, DecisionFilter, DecisionRow, Found, Liability, Numbered,
@@ -338,6 +339,15 @@ impl Store for PostgresStore {
     /// was read, builds on. Whoever has to see all of them reads again from some way back, or while nobody writes.
     fn operations(&self, after: i64, limit: usize) -> Result<Vec<Numbered>, StoreError> {
         self.scan(scan::OPERATIONS, vec![parameter(after), parameter(rows::limit(limit))], scan::read_numbered)
+    }
+
+    fn not_found_by_key(&self, operations: &[Numbered]) -> Result<Vec<i64>, StoreError> {
+        let id = |numbered: &Numbered| chain::operation_id(&numbered.operation.key).to_vec();
+        let ids: Vec<Vec<u8>> = operations.iter().map(id).collect();
+        let found = self.scan(scan::NUMBERS, vec![parameter(ids)], |row| Ok((column(row, 0)?, column(row, 1)?)))?;
+        let found: HashSet<(Vec<u8>, i64)> = found.into_iter().collect();
+        let astray = operations.iter().filter(|numbered| !found.contains(&(id(numbered), numbered.sequence)));
+        Ok(astray.map(|numbered| numbered.sequence).collect())
     }
 
     fn sequences(&self, from: InstantMs, to: InstantMs) -> Result<Option<(i64, i64)>, StoreError> {

@@ -27,6 +27,7 @@ use crate::store::{
 mod backup;
 mod copy;
 mod find;
+mod keys;
 mod log;
 mod mover;
 mod open;
@@ -338,6 +339,10 @@ impl Store for SqliteStore {
 
     fn operations(&self, after: i64, limit: usize) -> Result<Vec<Numbered>, StoreError> {
         self.read_at_once(|connection| scan::operations(connection, after, limit))
+    }
+
+    fn not_found_by_key(&self, operations: &[Numbered]) -> Result<Vec<i64>, StoreError> {
+        self.read_at_once(|connection| keys::not_found(connection, operations))
     }
 
     fn sequences(&self, from: InstantMs, to: InstantMs) -> Result<Option<(i64, i64)>, StoreError> {

@@ -493,6 +493,13 @@ pub trait Store: Send + Sync {
     /// See [`StoreError`].
     fn operations(&self, after: i64, limit: usize) -> Result<Vec<Numbered>, StoreError>;
 
+    /// Sequences of those of these operations that are not what is found under their keys: who repeated one would do it
+    /// again, or get another's answer.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn not_found_by_key(&self, operations: &[Numbered]) -> Result<Vec<i64>, StoreError>;
+
     /// The least and the greatest sequence of an operation from one moment on until before another; none where there is none.
     ///
     /// # Errors

@@ -34,6 +34,14 @@ impl Raw {
                  PRAGMA busy_timeout = 5000;",
             )
             .unwrap();
+        // What anybody would write: one index over all ids.
+        connection
+            .execute_batch(
+                "CREATE TABLE id (id BLOB PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID; \
+                 INSERT INTO id SELECT randomblob(16) AS random, sequence FROM operation ORDER BY random; \
+                 PRAGMA wal_checkpoint(TRUNCATE);",
+            )
+            .unwrap();
         connection.set_prepared_statement_cache_capacity(32);
         let legs = template.entries.iter().filter(|entry| matches!(entry.leg, Leg::Counter(_))).count();
         Self {
@@ -95,12 +103,11 @@ impl Raw {
         id[8..].copy_from_slice(&number.to_be_bytes());
         connection
             .prepare_cached(
-                "INSERT INTO operation (id, kind, at, site, key, request_hash, for_order, answer, decision) \
-                 VALUES (?1, 7, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO operation (kind, at, site, key, request_hash, for_order, answer, decision) \
+                 VALUES (7, ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )
             .unwrap()
             .execute(params![
-                id,
                 bank::NOW,
                 bank::SITE,
                 format!("operation-{number:012}"),
@@ -111,6 +118,11 @@ impl Raw {
             ])
             .unwrap();
         let sequence = connection.last_insert_rowid();
+        connection
+            .prepare_cached("INSERT INTO id (id, sequence) VALUES (?1, ?2)")
+            .unwrap()
+            .execute(params![id, sequence])
+            .unwrap();
         connection
             .prepare_cached(
                 "INSERT INTO entry (operation, place, currency, exponent, amount, account, number, held_change, balance, \

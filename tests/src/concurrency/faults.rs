@@ -434,6 +434,10 @@ impl<F: Fault> Store for Faulty<F> {
         self.inner.operations(after, limit)
     }
 
+    fn not_found_by_key(&self, operations: &[Numbered]) -> Result<Vec<i64>, StoreError> {
+        self.inner.not_found_by_key(operations)
+    }
+
     fn records(&self, kind: RecordKind, site: &str, after: &str, limit: usize) -> Result<Vec<Record>, StoreError> {
         self.inner.records(kind, site, after, limit)
     }

@@ -257,6 +257,20 @@ pub(super) fn operations_come_in_their_order_with_all_legs(store: &dyn Store) {
     assert_eq!(store.operations(i64::MIN, 0).unwrap(), []);
 }
 
+pub(super) fn operations_are_found_under_their_keys(store: &dyn Store) {
+    for name in ["one", "two", "three"] {
+        rows::committed(store, &Booking::named(name).changes());
+    }
+    let all = store.operations(i64::MIN, 10).unwrap();
+    assert!(store.not_found_by_key(&all).unwrap().is_empty());
+    assert!(store.not_found_by_key(&[]).unwrap().is_empty());
+    // As a list would have them in which somebody has changed keys.
+    let mut changed = all.clone();
+    changed[0].operation.key.key = "nobody's".to_string();
+    changed[1].operation.key = all[2].operation.key.clone();
+    assert_eq!(store.not_found_by_key(&changed).unwrap(), [all[0].sequence, all[1].sequence]);
+}
+
 pub(super) fn documents_come_page_by_page_of_one_kind_and_site(store: &dyn Store) {
     // In the order of bytes: capitals first, "a" before "a0" before "b", letters beyond ASCII last.
     let order = ["B", "a", "a0", "b", "é"];

@@ -264,6 +264,7 @@ impl<'a> Verification<'a> {
         loop {
             let page = self.page(&mut after)?;
             let Some(last) = page.last().map(|numbered| numbered.sequence) else { break };
+            self.keys(&page)?;
             for numbered in page {
                 chains.operation(&numbered, &mut seals, &mut self.findings)?;
                 if let Some(reruns) = reruns.as_deref_mut()
@@ -298,6 +299,18 @@ impl<'a> Verification<'a> {
             findings_total: self.findings.total,
             findings: self.findings.told,
         })
+    }
+
+    /// Whether each of them is found by who repeats it.
+    fn keys(&mut self, page: &[Numbered]) -> Result<(), StoreError> {
+        for sequence in self.store.not_found_by_key(page)? {
+            let numbered = page.iter().find(|numbered| numbered.sequence == sequence);
+            let numbered = numbered.expect("INVARIANT: it is one of those that were asked for");
+            let key = &numbered.operation.key;
+            let message = format!("operation `{}` is not what is found under its key; it could be done again", key.key);
+            self.findings.add(Finding::new("not-under-its-key", message).of(key));
+        }
+        Ok(())
     }
 
     /// The next operations after `after`. One that cannot be read is told and passed over, which moves `after`.

@@ -151,10 +151,10 @@ pub(super) fn restore(store: &PostgresStore, file: &Path) -> Result<(), StoreErr
 }
 
 fn fill(session: &Session<'_>, file: &Connection) -> Result<(), StoreError> {
-    let operations = "SELECT sequence, id, kind, at, site, key, request_hash, for_order, actor, personal, answer, \
+    let operations = "SELECT sequence, kind, at, site, key, request_hash, for_order, actor, personal, answer, \
         decision, NULL FROM operation ORDER BY sequence";
     put::<OperationRow>(session, file, "operation", operations, OPERATIONS)?;
-    let refusals = "SELECT NULL, id, NULL, at, site, key, request_hash, NULL, NULL, NULL, answer, NULL, until \
+    let refusals = "SELECT NULL, NULL, at, site, key, request_hash, NULL, NULL, NULL, answer, NULL, until \
         FROM refusal ORDER BY id";
     put::<OperationRow>(session, file, "operation", refusals, ROWS)?;
     let entries = "SELECT operation, place, counter, currency, exponent, amount, account, number, held_change, \

@@ -569,8 +569,6 @@ macro_rules! from_file {
 
 from_file!(AccountRow is "account_v1": id version balance held next_hold_end initial issued_at expires_at replaced_by
     kind status exponent head currency expires_on site programme customer bought_by hint);
-from_file!(OperationRow is "operation_v1": sequence id kind at site key request_hash for_order actor personal answer
-    decision until);
 from_file!(EntryRow is "entry_v1": operation place counter currency exponent amount account number held_change balance
     held status hash);
 from_file!(RecordRow is "record_v1": kind site id version body);
@@ -578,3 +576,27 @@ from_file!(CodeRow is "code_v1": id version pepper account state lookup site poo
 from_file!(OpenHoldRow is "open_hold_v1": account ends_at hold);
 from_file!(PersonalRow is "personal_v1": reference site customer body);
 from_file!(ContextRow is "context_v1": digest body);
+
+impl FromFile for OperationRow {
+    const TYPE: &'static str = "operation_v1";
+
+    /// All columns but the id, which a file does not have of an operation.
+    fn from_file(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let key = OperationKey { site: row.get(3)?, key: row.get(4)? };
+        Ok(Self {
+            sequence: row.get(0)?,
+            id: chain::operation_id(&key).to_vec(),
+            kind: row.get(1)?,
+            at: row.get(2)?,
+            site: key.site,
+            key: key.key,
+            request_hash: row.get(5)?,
+            for_order: row.get(6)?,
+            actor: row.get(7)?,
+            personal: row.get(8)?,
+            answer: row.get(9)?,
+            decision: row.get(10)?,
+            until: row.get(11)?,
+        })
+    }
+}

@@ -7,8 +7,8 @@ use rusqlite::Connection;
 use super::backup::NewFile;
 use super::rows::Position;
 use super::trouble::Trouble;
-use super::{open, rows, seal};
-use crate::model::{Account, Code, Entry, Hash32, Leg, Record, Refusal};
+use super::{keys, open, rows, seal};
+use crate::model::{Account, Code, Entry, Hash32, Leg, OperationKey, Record, Refusal};
 use crate::store::{Checkpoint, Context, Numbered, OpenHold, Personal, SealedHead, StoreError};
 
 /// A new SQLite file of this schema while it is filled. Dropped before [`SqliteCopy::finish`], it is gone.
@@ -44,8 +44,17 @@ impl SqliteCopy {
     /// # Errors
     /// As of every row: [`StoreError::Corrupt`] where the schema refuses it, else [`StoreError::Unavailable`].
     pub fn operation(&mut self, numbered: &Numbered) -> Result<(), StoreError> {
-        let sequence = rows::insert_operation(&self.connection, Some(numbered.sequence), &numbered.operation);
-        sequence.and_then(|sequence| self.entries(sequence, &numbered.entries)).map_err(refused)
+        self.add(numbered).map_err(refused)
+    }
+
+    fn add(&self, Numbered { sequence, operation, entries }: &Numbered) -> Result<(), Trouble> {
+        if keys::find(&self.connection, &operation.key)?.is_some() {
+            let OperationKey { site, key } = &operation.key;
+            return Err(Trouble::Corrupt(format!("operation {sequence} has another's key, `{key}` of {site}")));
+        }
+        rows::insert_operation(&self.connection, Some(*sequence), operation)?;
+        keys::add(&self.connection, &operation.key, *sequence)?;
+        self.entries(*sequence, entries)
     }
 
     /// The legs of an operation, each account's behind the one that came before.

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 
+use super::keys;
 use super::rows::{self, columns};
 use super::trouble::Trouble;
 use crate::chain;
@@ -47,9 +48,10 @@ pub(super) fn find(connection: &Connection, want: &Want) -> Result<Found, Troubl
 }
 
 fn operation(connection: &Connection, key: &OperationKey) -> Result<Option<Operation>, Trouble> {
+    let Some(sequence) = keys::find(connection, key)? else { return Ok(None) };
     let mut statement =
-        connection.prepare_cached(concat!("SELECT ", columns!(operation), " FROM operation WHERE id = ?1"))?;
-    rows::one(&mut statement, [chain::operation_id(key)], |row| rows::operation(row, 0))
+        connection.prepare_cached(concat!("SELECT ", columns!(operation), " FROM operation WHERE sequence = ?1"))?;
+    rows::one(&mut statement, [sequence], |row| rows::operation(row, 0))
 }
 
 fn refusal(connection: &Connection, key: &OperationKey) -> Result<Option<Refusal>, Trouble> {

@@ -12,13 +12,17 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use super::backup::{create_private, sync_folder_of};
 use super::mover::Hands;
 use super::trouble::Trouble;
-use super::{SqliteOptions, Synchronous, log};
+use super::{SqliteOptions, Synchronous, keys, log};
 
 /// `GCLG` in ASCII: in the header of every ledger.
-const APPLICATION_ID: i64 = 0x4743_4c47;
+pub(super) const APPLICATION_ID: i64 = 0x4743_4c47;
 
 /// The steps from an empty file to the newest schema. The version of a schema is how many of them were taken.
-const MIGRATIONS: [&str; 2] = [include_str!("schema-1.sql"), include_str!("schema-2.sql")];
+pub(super) const MIGRATIONS: [&str; 3] =
+    [include_str!("schema-1.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
+
+/// The schema from which on the index of keys is the program's own.
+const SCHEMA_OF_KEYS: usize = 3;
 
 /// The version of the schema that this program reads and writes.
 pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;
@@ -192,11 +196,7 @@ pub(super) fn connection_of_copy(path: &Path) -> Result<Connection, Trouble> {
     // What it remembers meanwhile may be more than memory.
     set(&connection, "temp_store", 1)?;
     connection.execute_batch("BEGIN EXCLUSIVE")?;
-    for migration in MIGRATIONS {
-        connection.execute_batch(migration)?;
-    }
-    set(&connection, "application_id", APPLICATION_ID)?;
-    set(&connection, "user_version", SCHEMA)?;
+    bring_to_newest(&connection, 0)?;
     Ok(connection)
 }
 
@@ -384,15 +384,20 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let Some(taken) = taken else {
         return Err(OpenError::NewerSchema { path: path.to_owned(), found, known: SCHEMA });
     };
-    let run = || -> Result<(), Trouble> {
-        for migration in &MIGRATIONS[taken..] {
-            transaction.execute_batch(migration)?;
-        }
-        set(&transaction, "application_id", APPLICATION_ID)?;
-        set(&transaction, "user_version", SCHEMA)
-    };
-    run().map_err(failed)?;
+    bring_to_newest(&transaction, taken).map_err(failed)?;
     transaction.commit().map_err(|error| failed(Trouble::from(error)))
+}
+
+/// Takes the steps that are left, within a transaction.
+pub(super) fn bring_to_newest(connection: &Connection, taken: usize) -> Result<(), Trouble> {
+    for (migration, schema) in MIGRATIONS.iter().zip(1..).skip(taken) {
+        connection.execute_batch(migration)?;
+        if schema == SCHEMA_OF_KEYS {
+            keys::add_all(connection)?;
+        }
+    }
+    set(connection, "application_id", APPLICATION_ID)?;
+    set(connection, "user_version", SCHEMA)
 }
 
 /// Moves what is in the write-ahead log into the file and syncs both: a process that was killed may have left there what

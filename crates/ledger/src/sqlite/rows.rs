@@ -278,12 +278,11 @@ pub(super) fn insert_operation(
 ) -> Result<i64, Trouble> {
     connection
         .prepare_cached(
-            "INSERT INTO operation (sequence, id, kind, at, site, key, request_hash, for_order, actor, personal, \
-             answer, decision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            "INSERT INTO operation (sequence, kind, at, site, key, request_hash, for_order, actor, personal, \
+             answer, decision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
             sequence,
-            chain::operation_id(&operation.key),
             number_of(&OperationKind::ALL, operation.kind),
             operation.at,
             operation.key.site,

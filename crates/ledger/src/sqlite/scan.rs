@@ -369,7 +369,7 @@ mod tests {
     fn plan(filter: &AccountFilter) -> String {
         let connection = Connection::open_in_memory().unwrap();
         super::super::open::keep_plans(&connection).unwrap();
-        connection.execute_batch(include_str!("schema-1.sql")).unwrap();
+        super::super::open::bring_to_newest(&connection, 0).unwrap();
         let (sql, values) = accounts_query(filter);
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let steps = statement.query_map(params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();

@@ -16,6 +16,7 @@ use crate::store::{AccountChange, Numbered, RecordChange};
 
 mod failing;
 mod keeping;
+mod keys;
 mod moving;
 mod opening;
 

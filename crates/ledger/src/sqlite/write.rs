@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use giftcard_engine::moment::InstantMs;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::keys;
 use super::rows::{self, Position};
 use super::trouble::Trouble;
 use crate::chain;
@@ -172,13 +173,12 @@ enum Remembered {
 }
 
 fn remembered(connection: &Connection, key: &OperationKey, at: InstantMs) -> Result<Remembered, Trouble> {
-    let id = chain::operation_id(key);
-    if connection.prepare_cached("SELECT 1 FROM operation WHERE id = ?1")?.exists([id])? {
+    if keys::find(connection, key)?.is_some() {
         return Ok(Remembered::Yes);
     }
     let until: Option<InstantMs> = connection
         .prepare_cached("SELECT until FROM refusal WHERE id = ?1")?
-        .query_row([id], |row| row.get(0))
+        .query_row([chain::operation_id(key)], |row| row.get(0))
         .optional()?;
     Ok(match until {
         None => Remembered::Nothing,
@@ -253,6 +253,7 @@ fn write(connection: &Connection, changes: &Changes, mut seen: Seen) -> Result<b
     }
     if let Some(operation) = &changes.operation {
         let sequence = rows::insert_operation(connection, None, operation)?;
+        keys::add(connection, &operation.key, sequence)?;
         write_entries(connection, sequence, changes, &mut seen.accounts)?;
     } else if let Some(refusal) = &changes.refusal {
         rows::insert_refusal(connection, refusal)?;

@@ -240,7 +240,7 @@ fn sqlite_is_built_with_the_flags_of_this_workspace() {
 fn sums_over_a_period_leave_the_wide_rows_closed() {
     let connection = Connection::open_in_memory().unwrap();
     super::super::open::keep_plans(&connection).unwrap();
-    connection.execute_batch(include_str!("../schema-1.sql")).unwrap();
+    super::super::open::bring_to_newest(&connection, 0).unwrap();
     let plan = |sql: &str| {
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let values = vec![rusqlite::types::Value::Null; statement.parameter_count()];

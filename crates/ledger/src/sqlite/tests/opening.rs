@@ -37,17 +37,52 @@ fn making_a_ledger_that_is_there_opens_it() {
 }
 
 #[test]
-fn a_ledger_of_the_first_schema_is_brought_to_the_newest() {
-    let (_folder, file) = folder_and_file();
-    commit(&create(&file), 1);
-    let connection = Connection::open(&file).unwrap();
-    connection.execute_batch("DROP TABLE component; PRAGMA user_version = 1").unwrap();
-    drop(connection);
-    let store = reopen(&file);
-    store.keep_component([1; 32], b"bytes").unwrap();
-    assert_eq!(store.component([1; 32]).unwrap().as_deref(), Some(&b"bytes"[..]));
-    assert_eq!(accounts(&store), [1]);
-    commit(&store, 2);
+fn a_ledger_of_an_earlier_schema_is_brought_to_the_newest() {
+    for schema in 1..open::SCHEMA {
+        let (folder, file) = folder_and_file();
+        let newest = folder.path().join("newest.db");
+        let written = create(&newest);
+        (1..=200).for_each(|number| commit(&written, number));
+        let written = written.operations(0, 1000).unwrap();
+        let connection = Connection::open(&file).unwrap();
+        for steps in &open::MIGRATIONS[..usize::try_from(schema).unwrap()] {
+            connection.execute_batch(steps).unwrap();
+        }
+        connection
+            .execute_batch(&format!(
+                "PRAGMA application_id = {}; PRAGMA user_version = {schema}; ATTACH '{}' AS newest; \
+                 INSERT INTO account SELECT * FROM newest.account; INSERT INTO entry SELECT * FROM newest.entry; \
+                 INSERT INTO operation (sequence, id, kind, at, site, key, request_hash, answer, decision) \
+                 SELECT sequence, randomblob(16), kind, at, site, key, request_hash, answer, decision \
+                 FROM newest.operation",
+                open::APPLICATION_ID,
+                newest.display()
+            ))
+            .unwrap();
+        drop(connection);
+        let store = reopen(&file);
+        assert_eq!(store.operations(0, 1000).unwrap(), written);
+        // Each is found, and still done once.
+        assert!(store.not_found_by_key(&written).unwrap().is_empty());
+        assert_eq!(store.commit(0, &[&issue(7, "{}")]).unwrap(), [Verdict::Duplicate]);
+        assert_eq!(accounts(&store), (1..=200).collect::<Vec<_>>());
+        commit(&store, 201);
+        let refused = store.write(|connection| Ok(connection.execute("DELETE FROM operation", [])?));
+        assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+        store.keep_component([1; 32], b"bytes").unwrap();
+        assert_eq!(store.component([1; 32]).unwrap().as_deref(), Some(&b"bytes"[..]));
+        // As one that was made today, but for the order in which its tables were.
+        let tables = |file: &Path| -> Vec<(String, Option<String>)> {
+            let connection = Connection::open(file).unwrap();
+            let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();
+            let tables = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            tables.map(Result::unwrap).collect()
+        };
+        assert_eq!(tables(&file), tables(&newest));
+        let sound: String =
+            Connection::open(&file).unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(sound, "ok");
+    }
 }
 
 #[test]
