@@ -236,6 +236,12 @@ fn what_was_changed_on_operations_is_found() {
     check("UPDATE recent_key SET sequence = sequence + 1", &["not-under-its-key"]);
     let renamed = set("key = 'redeem-5'", "redeem-4");
     check(&renamed, &["not-under-its-key", "wrong-hash"]);
+    // Neither is what is damaged done again.
+    let (_folder, path) = copy();
+    tamper(&path, &renamed);
+    let code = code(4);
+    let again = desk(&path).pay(&payment("redeem-4", "o-4", 700, &[code]), PayKind::Redeem, NOW).unwrap_err();
+    assert!(again.to_string().contains("index of keys names operation"), "{again}");
 }
 
 #[test]
@@ -461,6 +467,25 @@ fn a_backup_under_load_restores_to_a_verified_prefix() {
     let again = self::desk(&place);
     pay(&again, "after", "after", 1, &[5], PayKind::Redeem);
     assert!(verify(&again, &VerifyOptions::default()).sound);
+}
+
+#[test]
+fn a_backup_whose_index_of_keys_lacks_something_is_restored_whole() {
+    let (folder, path) = copy();
+    tamper(&path, "DELETE FROM recent_key WHERE sequence % 2 = 0");
+    assert_eq!(codes(&verify(&desk(&path), &VerifyOptions::default())), ["not-under-its-key"]);
+    let backup = folder.path().join("backup.db");
+    open(&path).backup(&backup).unwrap();
+    let operations = open(&path).operations(0, 100).unwrap();
+    for address in [Address::Sqlite(folder.path().join("restored.db")), server()] {
+        let damaged = folder.path().join("damaged.db");
+        std::fs::copy(&backup, &damaged).unwrap();
+        let report = restore(&damaged, &address, &mut |_| {}).unwrap();
+        assert!(report.sound && report.operations == operations.len() as u64);
+        let store = address.open(false).unwrap();
+        assert!(store.not_found_by_key(&operations).unwrap().is_empty());
+        assert_eq!(store.operations(0, 100).unwrap().len(), operations.len());
+    }
 }
 
 #[test]

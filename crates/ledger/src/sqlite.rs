@@ -148,6 +148,14 @@ impl SqliteStore {
         })
     }
 
+    /// Makes the index of operations by their keys anew: what a damaged one is mended with.
+    ///
+    /// # Errors
+    /// As a commit; nothing is changed then.
+    pub fn make_keys_anew(&self) -> Result<(), StoreError> {
+        self.write(keys::make_anew)
+    }
+
     /// The file, absolute.
     #[must_use]
     pub fn path(&self) -> &Path {

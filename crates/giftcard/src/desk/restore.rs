@@ -12,7 +12,7 @@ use giftcard_ledger::store::{Store, StoreError};
 
 use super::DeskError;
 use super::database::{Address, DatabaseProblem, keys_of, postgres_options};
-use super::verify::{Decisions, Progress, VerifyOptions, VerifyReport, verify_books};
+use super::verify::{Decisions, NOT_UNDER_ITS_KEY, Progress, VerifyOptions, VerifyReport, verify_books};
 use crate::files::{file_problem, without_number};
 
 /// Bytes that are copied at a time.
@@ -91,7 +91,7 @@ pub fn restore(
         Address::Postgres { url, schema } => {
             // What is not sound must not get there: it could not be taken out again.
             let source = open(backup).map_err(|why| RestoreProblem::Backup { file: backup.to_path_buf(), why })?;
-            sound(&source, progress)?;
+            mended(&source, progress)?;
             drop(source);
             let options = postgres_options(schema.as_deref(), true);
             let store = PostgresStore::open(url, &options).map_err(DatabaseProblem::Postgres)?;
@@ -132,8 +132,14 @@ fn to_file(backup: &Path, place: &Path, progress: &mut dyn FnMut(Progress)) -> R
             file: backup.to_path_buf(),
             why: said(&why, &partial.0, backup),
         })?;
-        sound(&store, progress)?
+        mended(&store, progress)?
     };
+    // Closing moves what checking has changed into the file, and says nothing where it could not.
+    if fs::metadata(partial.with("-wal")).is_ok_and(|log| log.len() > 0) {
+        return Err(unwritable(
+            "the disk does not take all of it; see that there is room for twice the backup".to_owned(),
+        ));
+    }
     match put_in_place(&partial.0, place) {
         Ok(()) => Ok(report),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(RestoreProblem::Taken { place: shown() }),
@@ -144,12 +150,19 @@ fn to_file(backup: &Path, place: &Path, progress: &mut dyn FnMut(Progress)) -> R
 /// The copy until it takes its place; then, or if it never does, nothing of it is left.
 struct Partial(PathBuf);
 
+impl Partial {
+    /// The file, or one that SQLite has beside it.
+    fn with(&self, ending: &str) -> PathBuf {
+        let mut name = self.0.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    }
+}
+
 impl Drop for Partial {
     fn drop(&mut self) {
         for ending in ["", "-wal", "-shm"] {
-            let mut name = self.0.as_os_str().to_owned();
-            name.push(ending);
-            let _ = fs::remove_file(PathBuf::from(name));
+            let _ = fs::remove_file(self.with(ending));
         }
     }
 }
@@ -206,6 +219,17 @@ fn sound(store: &dyn Store, progress: &mut dyn FnMut(Progress)) -> Result<Verify
     let key = keys_of(store)?;
     let report = verify_books(store, key.as_ref(), &options, progress)?;
     if report.sound { Ok(report) } else { Err(RestoreProblem::Unsound(Box::new(report))) }
+}
+
+/// As [`sound`], after the index of keys was made anew where it lacks something: it follows from the operations.
+fn mended(store: &SqliteStore, progress: &mut dyn FnMut(Progress)) -> Result<VerifyReport, RestoreProblem> {
+    match sound(store, progress) {
+        Err(RestoreProblem::Unsound(report)) if report.findings.iter().any(|found| found.code == NOT_UNDER_ITS_KEY) => {
+            store.make_keys_anew()?;
+            sound(store, progress)
+        }
+        checked => checked,
+    }
 }
 
 /// Gives the copy its name, unless something has it by now, and makes that durable.

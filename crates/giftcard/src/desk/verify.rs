@@ -36,6 +36,9 @@ pub const FINDINGS_MAX: usize = 100;
 /// Operations that are read at a time.
 const PAGE: usize = 256;
 
+/// What is found of an operation that the index of keys does not have.
+pub(super) const NOT_UNDER_ITS_KEY: &str = "not-under-its-key";
+
 /// Numbers of operations that are passed over, one by one, to get behind one that cannot be read.
 const UNREADABLE_MAX: u32 = 100_000;
 
@@ -303,12 +306,23 @@ impl<'a> Verification<'a> {
 
     /// Whether each of them is found by who repeats it.
     fn keys(&mut self, page: &[Numbered]) -> Result<(), StoreError> {
-        for sequence in self.store.not_found_by_key(page)? {
+        let astray = match self.store.not_found_by_key(page) {
+            Err(StoreError::Corrupt(why)) => {
+                self.findings.add(Finding::new("unreadable", format!("the index of keys cannot be read: {why}")));
+                return Ok(());
+            }
+            read => read?,
+        };
+        for sequence in astray {
             let numbered = page.iter().find(|numbered| numbered.sequence == sequence);
             let numbered = numbered.expect("INVARIANT: it is one of those that were asked for");
             let key = &numbered.operation.key;
-            let message = format!("operation `{}` is not what is found under its key; it could be done again", key.key);
-            self.findings.add(Finding::new("not-under-its-key", message).of(key));
+            let message = format!(
+                "operation `{}` is not what is found under its key, and could be done again; to restore a backup makes the \
+                 index of keys anew",
+                key.key
+            );
+            self.findings.add(Finding::new(NOT_UNDER_ITS_KEY, message).of(key));
         }
         Ok(())
     }

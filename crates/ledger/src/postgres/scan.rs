@@ -44,8 +44,9 @@ SELECT ROW(o.*)::operation_v1,
     ARRAY(SELECT ROW(e.*)::entry_v1 FROM entry e WHERE e.operation = o.sequence ORDER BY e.place)
 FROM operation o WHERE o.sequence > $1 ORDER BY o.sequence LIMIT $2";
 
-/// The operations with these ids ($1), by number.
-pub(super) const NUMBERS: &str = "SELECT id, sequence FROM operation WHERE id = ANY($1::bytea[])";
+/// The operations with these ids ($1), by number. Refusals have none.
+pub(super) const NUMBERS: &str = "\
+SELECT id, sequence FROM operation WHERE id = ANY($1::bytea[]) AND sequence IS NOT NULL";
 
 /// Decisions of operations after a number ($1) and up to another ($6), from a moment ($2) until before another ($3), of a site
 /// ($4) or all, at most $5. Not by the index of moments: that would go through the whole period for each page.

@@ -5,9 +5,10 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::backup::NewFile;
+use super::keys::{self, Keys};
 use super::rows::Position;
 use super::trouble::Trouble;
-use super::{keys, open, rows, seal};
+use super::{open, rows, seal};
 use crate::model::{Account, Code, Entry, Hash32, Leg, OperationKey, Record, Refusal};
 use crate::store::{Checkpoint, Context, Numbered, OpenHold, Personal, SealedHead, StoreError};
 
@@ -18,6 +19,9 @@ pub struct SqliteCopy {
     // Dropped first: the file is closed before it goes.
     connection: Connection,
     file: NewFile,
+    keys: Keys,
+    /// How many came so far.
+    operations: i64,
 }
 
 impl SqliteCopy {
@@ -27,16 +31,17 @@ impl SqliteCopy {
     /// [`StoreError::Unavailable`] where a file of that name exists or none can be made there.
     pub fn create(file: &Path) -> Result<Self, StoreError> {
         let file = NewFile::create(file)?;
-        let connection = open::connection_of_copy(file.partial())
+        let (connection, keys) = open::connection_of_copy(file.partial())
             .and_then(|connection| {
                 // The last entry of each account so far. Goes with the connection.
                 connection.execute_batch(
                     "CREATE TEMP TABLE last (account INTEGER PRIMARY KEY, operation INTEGER, place INTEGER)",
                 )?;
-                Ok(connection)
+                let keys = Keys::of(&connection)?;
+                Ok((connection, keys))
             })
             .map_err(Trouble::of_read)?;
-        Ok(Self { connection, file })
+        Ok(Self { connection, file, keys, operations: 0 })
     }
 
     /// An operation under its sequence, with its legs.
@@ -47,13 +52,16 @@ impl SqliteCopy {
         self.add(numbered).map_err(refused)
     }
 
-    fn add(&self, Numbered { sequence, operation, entries }: &Numbered) -> Result<(), Trouble> {
-        if keys::find(&self.connection, &operation.key)?.is_some() {
+    fn add(&mut self, Numbered { sequence, operation, entries }: &Numbered) -> Result<(), Trouble> {
+        if self.keys.find(&self.connection, &operation.key)?.is_some() {
             let OperationKey { site, key } = &operation.key;
             return Err(Trouble::Corrupt(format!("operation {sequence} has another's key, `{key}` of {site}")));
         }
         rows::insert_operation(&self.connection, Some(*sequence), operation)?;
-        keys::add(&self.connection, &operation.key, *sequence)?;
+        self.keys.add(&self.connection, &operation.key, *sequence)?;
+        // Numbers may leave some out, turns may not.
+        self.operations += 1;
+        keys::move_on(&self.connection, self.operations)?;
         self.entries(*sequence, entries)
     }
 

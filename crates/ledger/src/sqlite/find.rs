@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::keys;
+use super::keys::Keys;
 use super::rows::{self, columns};
 use super::trouble::Trouble;
 use crate::chain;
@@ -48,7 +48,7 @@ pub(super) fn find(connection: &Connection, want: &Want) -> Result<Found, Troubl
 }
 
 fn operation(connection: &Connection, key: &OperationKey) -> Result<Option<Operation>, Trouble> {
-    let Some(sequence) = keys::find(connection, key)? else { return Ok(None) };
+    let Some(sequence) = Keys::of(connection)?.find(connection, key)? else { return Ok(None) };
     let mut statement =
         connection.prepare_cached(concat!("SELECT ", columns!(operation), " FROM operation WHERE sequence = ?1"))?;
     rows::one(&mut statement, [sequence], |row| rows::operation(row, 0))

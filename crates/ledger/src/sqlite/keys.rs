@@ -7,17 +7,20 @@
 //! a chunk is moved to the next level, where each of 16 chunks gets a sixteenth of it. A write of a chunk is shared by 16
 //! hashes that way (the log-structured merge tree of O'Neil and others, 1996, with its rolling merge).
 //!
-//! The number of an operation tells whose turn it is, so there is nothing to remember and nobody to wait for: the
-//! operation that is written moves on what is due, in its own transaction. Every hash is in exactly one place at any
+//! The number of an operation tells whose turn it is, so there is nothing to remember and nobody to wait for: whoever
+//! writes an operation moves on what is due, in the same transaction. Every hash is in exactly one place at any
 //! moment, and is only ever moved towards wider levels: who looks from the narrowest to the widest finds it.
 
 use rusqlite::{Connection, params};
+use sha2::{Digest, Sha256};
 
 use super::rows;
 use super::trouble::Trouble;
 use crate::chain;
 use crate::model::OperationKey;
 use crate::store::Numbered;
+
+// What follows is the form of the file, down to `entries`: changed, it takes a new schema that makes the index anew.
 
 /// In how many of the first bits of their hashes the entries of a chunk agree, for each level. The last, of 2^24 chunks, is
 /// never left; its chunks grow beyond a page after some 5,000,000,000 operations.
@@ -30,7 +33,7 @@ const HASH_BITS: u32 = 63;
 const RECENT_EVERY: i64 = 16;
 
 /// After how many operations each level but the last has a chunk moved on: as many as are in one by then, 3.5 KiB.
-const CHUNK_EVERY: i64 = 256;
+pub(super) const CHUNK_EVERY: i64 = 256;
 
 /// A chunk with fewer entries waits for its next turn, so that a young ledger does not spread them thinly.
 const CHUNK_MIN: usize = 64;
@@ -48,67 +51,105 @@ pub(super) struct Entry {
     pub(super) sequence: i64,
 }
 
-/// The beginning of the hash of a key, without a sign.
-pub(super) fn hash_of(key: &OperationKey) -> i64 {
-    let id = chain::operation_id(key);
-    let beginning = id.first_chunk().expect("INVARIANT: an id has 16 bytes");
-    i64::try_from(u64::from_be_bytes(*beginning) >> 1).expect("INVARIANT: 63 bits")
+/// The index of one file.
+pub(super) struct Keys {
+    /// Drawn when the file was made: nobody can choose keys whose hashes lie in one chunk.
+    seed: [u8; 16],
 }
 
-/// The number of the operation that has this key.
-pub(super) fn find(connection: &Connection, key: &OperationKey) -> Result<Option<i64>, Trouble> {
-    let hash = hash_of(key);
-    let mut recent = connection.prepare_cached("SELECT sequence FROM recent_key WHERE hash = ?1")?;
-    for sequence in rows::all(&mut recent, [hash], |row| Ok(row.get(0)?))? {
-        if has_key(connection, sequence, key)? {
-            return Ok(Some(sequence));
-        }
+impl Keys {
+    /// As the file has it.
+    pub(super) fn of(connection: &Connection) -> Result<Self, Trouble> {
+        let mut statement = connection.prepare_cached("SELECT seed FROM key_seed")?;
+        let seed = rows::one(&mut statement, [], |row| Ok(row.get(0)?))?;
+        Ok(Self { seed: seed.ok_or_else(|| Trouble::Corrupt("the seed of the index of keys is missing".to_owned()))? })
     }
-    let mut chunks = connection.prepare_cached(
-        "SELECT entries FROM past_keys WHERE place = ?1 UNION ALL SELECT entries FROM past_keys WHERE place = ?2 \
-         UNION ALL SELECT entries FROM past_keys WHERE place = ?3 \
-         UNION ALL SELECT entries FROM past_keys WHERE place = ?4 \
-         UNION ALL SELECT entries FROM past_keys WHERE place = ?5",
-    )?;
-    let places: [i64; LEVEL_BITS.len()] = std::array::from_fn(|level| place(level, hash));
-    let mut rows = chunks.query(places)?;
-    while let Some(row) = rows.next()? {
-        for entry in entries(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)? {
-            if entry.hash == hash && has_key(connection, entry.sequence, key)? {
-                return Ok(Some(entry.sequence));
+
+    /// The beginning of a hash of a key, without a sign.
+    pub(super) fn hash(&self, key: &OperationKey) -> i64 {
+        let hash = Sha256::new().chain_update(self.seed).chain_update(chain::operation_id(key)).finalize();
+        let beginning = hash.first_chunk().expect("INVARIANT: a hash has 32 bytes");
+        i64::try_from(u64::from_be_bytes(*beginning) >> 1).expect("INVARIANT: 63 bits")
+    }
+
+    /// The number of the operation that has this key.
+    pub(super) fn find(&self, connection: &Connection, key: &OperationKey) -> Result<Option<i64>, Trouble> {
+        let hash = self.hash(key);
+        let mut recent = connection.prepare_cached("SELECT sequence FROM recent_key WHERE hash = ?1")?;
+        for sequence in rows::all(&mut recent, [hash], |row| Ok(row.get(0)?))? {
+            if self.is_of(connection, Entry { hash, sequence }, key)? {
+                return Ok(Some(sequence));
             }
         }
+        let mut chunks = connection.prepare_cached(
+            "SELECT entries FROM past_keys WHERE place = ?1 UNION ALL SELECT entries FROM past_keys WHERE place = ?2 \
+             UNION ALL SELECT entries FROM past_keys WHERE place = ?3 \
+             UNION ALL SELECT entries FROM past_keys WHERE place = ?4 \
+             UNION ALL SELECT entries FROM past_keys WHERE place = ?5",
+        )?;
+        let places: [i64; LEVEL_BITS.len()] = std::array::from_fn(|level| place(level, hash));
+        let mut rows = chunks.query(places)?;
+        while let Some(row) = rows.next()? {
+            for entry in entries(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)? {
+                if entry.hash == hash && self.is_of(connection, entry, key)? {
+                    return Ok(Some(entry.sequence));
+                }
+            }
+        }
+        Ok(None)
     }
-    Ok(None)
-}
 
-/// Whether it is this operation's key, and not only its hash.
-fn has_key(connection: &Connection, sequence: i64, key: &OperationKey) -> Result<bool, Trouble> {
-    let mut statement =
-        connection.prepare_cached("SELECT 1 FROM operation WHERE sequence = ?1 AND site = ?2 AND key = ?3")?;
-    Ok(statement.exists(params![sequence, key.site, key.key])?)
-}
-
-/// Adds the key of an operation that was written, and moves on what is due. That nobody has the key was looked at.
-pub(super) fn add(connection: &Connection, key: &OperationKey, sequence: i64) -> Result<(), Trouble> {
-    if !(1..=SEQUENCE_MAX).contains(&sequence) {
-        return Err(Trouble::Corrupt(format!("{sequence} is no number of an operation: 1 to {SEQUENCE_MAX} are")));
-    }
-    connection
-        .prepare_cached("INSERT INTO recent_key (hash, sequence) VALUES (?1, ?2)")?
-        .execute([hash_of(key), sequence])?;
-    if sequence % RECENT_EVERY == 0 {
-        let entries = take_recent(connection, turn(sequence / RECENT_EVERY, LEVEL_BITS[0]))?;
-        put(connection, 0, &entries)?;
-    }
-    for (level, bits) in LEVEL_BITS.iter().enumerate().take(LEVEL_BITS.len() - 1) {
-        // Not all at once: each level has another operation to do it.
-        if sequence % CHUNK_EVERY == 32 * rows::limit(level) + 8 {
-            let entries = take_chunk(connection, level, turn(sequence / CHUNK_EVERY, *bits), CHUNK_MIN)?;
-            put(connection, level + 1, &entries)?;
+    /// Whether an entry is of this key, and not only of its hash. What is of neither was damaged: nobody may take it for
+    /// a key that was never there.
+    fn is_of(&self, connection: &Connection, entry: Entry, key: &OperationKey) -> Result<bool, Trouble> {
+        let mut statement = connection.prepare_cached("SELECT site, key FROM operation WHERE sequence = ?1")?;
+        let read = |row: &rusqlite::Row<'_>| Ok(OperationKey { site: row.get(0)?, key: row.get(1)? });
+        match rows::one(&mut statement, [entry.sequence], read)? {
+            Some(found) if found == *key => Ok(true),
+            Some(found) if self.hash(&found) == entry.hash => Ok(false),
+            _ => Err(Trouble::Corrupt(format!(
+                "the index of keys names operation {}, which does not have such a key; see what `giftcard verify` finds",
+                entry.sequence
+            ))),
         }
     }
+
+    /// Adds the key of an operation that was written. That nobody has the key was looked at.
+    pub(super) fn add(&self, connection: &Connection, key: &OperationKey, sequence: i64) -> Result<(), Trouble> {
+        if !(1..=SEQUENCE_MAX).contains(&sequence) {
+            return Err(Trouble::Corrupt(format!("{sequence} is no number of an operation: 1 to {SEQUENCE_MAX} are")));
+        }
+        connection
+            .prepare_cached("INSERT INTO recent_key (hash, sequence) VALUES (?1, ?2)")?
+            .execute([self.hash(key), sequence])?;
+        Ok(())
+    }
+}
+
+/// Moves on what is due after so many operations.
+pub(super) fn move_on(connection: &Connection, operations: i64) -> Result<(), Trouble> {
+    if operations % RECENT_EVERY == 0 {
+        let entries = take_recent(connection, turn(operations / RECENT_EVERY, LEVEL_BITS[0]))?;
+        put(connection, 0, &entries)?;
+    }
+    if let Some((level, chunk)) = due(operations) {
+        let entries = take_chunk(connection, level, chunk, CHUNK_MIN)?;
+        put(connection, level + 1, &entries)?;
+    }
     Ok(())
+}
+
+/// The level and the chunk whose turn it is after so many operations, if any. Each level has its own moment, so that no
+/// operation has much to do.
+pub(super) fn due(operations: i64) -> Option<(usize, i64)> {
+    let level = match operations % CHUNK_EVERY {
+        8 => 0,
+        40 => 1,
+        72 => 2,
+        104 => 3,
+        _ => return None,
+    };
+    Some((level, turn(operations / CHUNK_EVERY, LEVEL_BITS[level])))
 }
 
 /// Whose turn it is among as many as there are of so many bits.
@@ -191,21 +232,28 @@ fn entries(bytes: &[u8]) -> Result<impl Iterator<Item = Entry> + '_, Trouble> {
     }))
 }
 
-/// Adds the keys of all operations that are there: what a ledger of an earlier schema lacks.
-pub(super) fn add_all(connection: &Connection) -> Result<(), Trouble> {
+/// Makes the index anew from the operations that are there.
+pub(super) fn make_anew(connection: &Connection) -> Result<(), Trouble> {
+    connection.execute_batch("DELETE FROM recent_key; DELETE FROM past_keys")?;
+    let keys = Keys::of(connection)?;
     let mut statement = connection.prepare("SELECT sequence, site, key FROM operation ORDER BY sequence")?;
     let mut rows = statement.query([])?;
+    // Numbers may leave some out, turns may not.
+    let mut operations = 0;
     while let Some(row) = rows.next()? {
-        add(connection, &OperationKey { site: row.get(1)?, key: row.get(2)? }, row.get(0)?)?;
+        operations += 1;
+        keys.add(connection, &OperationKey { site: row.get(1)?, key: row.get(2)? }, row.get(0)?)?;
+        move_on(connection, operations)?;
     }
     Ok(())
 }
 
 /// Sequences of those of these operations that are not what is found under their keys.
 pub(super) fn not_found(connection: &Connection, operations: &[Numbered]) -> Result<Vec<i64>, Trouble> {
+    let keys = Keys::of(connection)?;
     let mut astray = Vec::new();
     for Numbered { sequence, operation, .. } in operations {
-        match find(connection, &operation.key) {
+        match keys.find(connection, &operation.key) {
             Ok(Some(found)) if found == *sequence => {}
             Ok(_) | Err(Trouble::Corrupt(_)) => astray.push(*sequence),
             Err(trouble) => return Err(trouble),

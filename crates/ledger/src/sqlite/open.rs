@@ -39,6 +39,10 @@ const READER_CACHE_KIB: i64 = 8 << 10;
 /// What is left of the write-ahead log after it grew, in bytes.
 const WAL_BYTES_LEFT: i64 = 96 << 20;
 
+/// SQLite's numbers for where temporary tables and journals of statements are.
+const TEMP_IN_FILES: i64 = 1;
+const TEMP_IN_MEMORY: i64 = 2;
+
 /// Statements a connection keeps prepared.
 const STATEMENTS: usize = 128;
 
@@ -142,7 +146,10 @@ pub(super) fn writer(path: &Path, options: &SqliteOptions) -> Result<(Connection
     use_write_ahead_log(&connection, options).map_err(failed)?;
     set_writer(&connection, options).map_err(failed)?;
     take_over_log(&connection, options).map_err(failed)?;
-    migrate(&mut connection, &path)?;
+    if migrate(&mut connection, &path)? {
+        // All of a large ledger may be in the log, which nobody who commits should have to move.
+        take_over_log(&connection, options).map_err(failed)?;
+    }
     if made {
         sync_folder_of(&path).map_err(|error| other(&path, error))?;
     }
@@ -194,7 +201,7 @@ pub(super) fn connection_of_copy(path: &Path) -> Result<Connection, Trouble> {
     set(&connection, "synchronous", 0)?;
     set(&connection, "cache_size", -WRITER_CACHE_KIB)?;
     // What it remembers meanwhile may be more than memory.
-    set(&connection, "temp_store", 1)?;
+    set(&connection, "temp_store", TEMP_IN_FILES)?;
     connection.execute_batch("BEGIN EXCLUSIVE")?;
     bring_to_newest(&connection, 0)?;
     Ok(connection)
@@ -300,7 +307,7 @@ fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection, Trouble> 
     set(&connection, "cell_size_check", 1)?;
     // References are held by the guards of every write; SQLite would look each of them up once more.
     set(&connection, "foreign_keys", 0)?;
-    set(&connection, "temp_store", 2)?;
+    set(&connection, "temp_store", TEMP_IN_MEMORY)?;
     Ok(connection)
 }
 
@@ -366,12 +373,16 @@ pub(super) fn set_synchronous(connection: &Connection, synchronous: Synchronous)
     set(connection, "synchronous", level)
 }
 
-/// Brings the schema to the newest, under the lock of a writer: of several processes one does it.
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+/// Brings the schema to the newest, under the lock of a writer: of several processes one does it. False where there was
+/// nothing to do.
+fn migrate(connection: &mut Connection, path: &Path) -> Result<bool, OpenError> {
     let failed = |trouble| failure(path, trouble);
     if let Header::Ledger(SCHEMA) = header(connection).map_err(failed)? {
-        return Ok(());
+        return Ok(false);
     }
+    // What is remembered for a rollback of a step may be more than memory; and no step drops what was erased.
+    set(connection, "temp_store", TEMP_IN_FILES).map_err(failed)?;
+    set(connection, "secure_delete", 0).map_err(failed)?;
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(|error| failed(Trouble::from(error)))?;
@@ -385,7 +396,10 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
         return Err(OpenError::NewerSchema { path: path.to_owned(), found, known: SCHEMA });
     };
     bring_to_newest(&transaction, taken).map_err(failed)?;
-    transaction.commit().map_err(|error| failed(Trouble::from(error)))
+    transaction.commit().map_err(|error| failed(Trouble::from(error)))?;
+    set(connection, "temp_store", TEMP_IN_MEMORY).map_err(failed)?;
+    set(connection, "secure_delete", 1).map_err(failed)?;
+    Ok(true)
 }
 
 /// Takes the steps that are left, within a transaction.
@@ -393,7 +407,7 @@ pub(super) fn bring_to_newest(connection: &Connection, taken: usize) -> Result<(
     for (migration, schema) in MIGRATIONS.iter().zip(1..).skip(taken) {
         connection.execute_batch(migration)?;
         if schema == SCHEMA_OF_KEYS {
-            keys::add_all(connection)?;
+            keys::make_anew(connection)?;
         }
     }
     set(connection, "application_id", APPLICATION_ID)?;

@@ -2,6 +2,14 @@
 --
 -- Filled by the program, with the numbers and keys of the operations that are there.
 
+-- Drawn once, mixed into all hashes of keys of this file. Nothing that is answered depends on it.
+CREATE TABLE key_seed (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    seed BLOB NOT NULL CHECK (length(seed) = 16)
+) STRICT;
+
+INSERT INTO key_seed (one, seed) VALUES (1, randomblob(16));
+
 -- `hash` is the beginning of a hash over site and key. New operations come here, in any order.
 CREATE TABLE recent_key (
     hash INTEGER NOT NULL CHECK (hash >= 0),

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use giftcard_engine::moment::InstantMs;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::keys;
+use super::keys::{self, Keys};
 use super::rows::{self, Position};
 use super::trouble::Trouble;
 use crate::chain;
@@ -38,11 +38,12 @@ enum Looked {
 /// Writes each operation of a batch, whole or not at all, in order.
 pub(super) fn batch(connection: &Connection, batch: &[&Changes]) -> Result<Vec<Verdict>, Trouble> {
     let before: i64 = connection.prepare_cached("SELECT configuration FROM state")?.query_row([], |row| row.get(0))?;
+    let keys = Keys::of(connection)?;
     let mut configuration = before;
     let mut verdicts: Vec<Verdict> = Vec::with_capacity(batch.len());
     for (changes, builds_on) in batch.iter().zip(builds_on(batch)) {
         let stands = builds_on.iter().all(|place| verdicts[*place] == Verdict::Committed);
-        verdicts.push(operation(connection, changes, stands, &mut configuration)?);
+        verdicts.push(operation(connection, &keys, changes, stands, &mut configuration)?);
     }
     if configuration != before {
         connection.prepare_cached("UPDATE state SET configuration = ?1")?.execute([configuration])?;
@@ -67,11 +68,12 @@ pub(super) fn erase(connection: &Connection, site: &str, customer: &str) -> Resu
 /// transaction has it so far.
 fn operation(
     connection: &Connection,
+    keys: &Keys,
     changes: &Changes,
     stands: bool,
     configuration: &mut i64,
 ) -> Result<Verdict, Trouble> {
-    let seen = match look(connection, changes, stands, *configuration)? {
+    let seen = match look(connection, keys, changes, stands, *configuration)? {
         Looked::Holds(seen) => seen,
         Looked::Not(verdict) => return Ok(verdict),
     };
@@ -79,10 +81,10 @@ fn operation(
     // looked at, so that the common operation goes without a savepoint.
     let has_new = !changes.codes.is_empty() || changes.accounts.iter().any(|change| change.before.is_none());
     if !has_new {
-        write(connection, changes, seen)?;
+        write(connection, keys, changes, seen)?;
     } else {
         connection.prepare_cached("SAVEPOINT operation")?.execute([])?;
-        let written = write(connection, changes, seen)?;
+        let written = write(connection, keys, changes, seen)?;
         if !written {
             connection.prepare_cached("ROLLBACK TO operation")?.execute([])?;
         }
@@ -97,13 +99,19 @@ fn operation(
 }
 
 /// Everything that must hold, in the order in which it is told: repeated before changed.
-fn look(connection: &Connection, changes: &Changes, stands: bool, configuration: i64) -> Result<Looked, Trouble> {
+fn look(
+    connection: &Connection,
+    keys: &Keys,
+    changes: &Changes,
+    stands: bool,
+    configuration: i64,
+) -> Result<Looked, Trouble> {
     if let Some(wrong) = what_cannot_be(changes) {
         return Err(Trouble::Corrupt(format!("{wrong}: that is no change of a ledger")));
     }
     let mut refusal_ended = false;
     if let Some((key, at)) = named(changes) {
-        match remembered(connection, key, at)? {
+        match remembered(connection, keys, key, at)? {
             Remembered::Nothing => {}
             Remembered::Ended => refusal_ended = true,
             Remembered::Yes => return Ok(Looked::Not(Verdict::Duplicate)),
@@ -172,8 +180,8 @@ enum Remembered {
     Yes,
 }
 
-fn remembered(connection: &Connection, key: &OperationKey, at: InstantMs) -> Result<Remembered, Trouble> {
-    if keys::find(connection, key)?.is_some() {
+fn remembered(connection: &Connection, keys: &Keys, key: &OperationKey, at: InstantMs) -> Result<Remembered, Trouble> {
+    if keys.find(connection, key)?.is_some() {
         return Ok(Remembered::Yes);
     }
     let until: Option<InstantMs> = connection
@@ -245,7 +253,7 @@ fn code_holds(connection: &Connection, change: &CodeChange) -> Result<bool, Trou
 }
 
 /// Writes everything. False where a new account or a code is in the way of another: the caller takes it back.
-fn write(connection: &Connection, changes: &Changes, mut seen: Seen) -> Result<bool, Trouble> {
+fn write(connection: &Connection, keys: &Keys, changes: &Changes, mut seen: Seen) -> Result<bool, Trouble> {
     if seen.refusal_ended
         && let Some((key, _)) = named(changes)
     {
@@ -253,7 +261,8 @@ fn write(connection: &Connection, changes: &Changes, mut seen: Seen) -> Result<b
     }
     if let Some(operation) = &changes.operation {
         let sequence = rows::insert_operation(connection, None, operation)?;
-        keys::add(connection, &operation.key, sequence)?;
+        keys.add(connection, &operation.key, sequence)?;
+        keys::move_on(connection, sequence)?;
         write_entries(connection, sequence, changes, &mut seen.accounts)?;
     } else if let Some(refusal) = &changes.refusal {
         rows::insert_refusal(connection, refusal)?;

@@ -209,6 +209,8 @@ fn a_copy_that_is_not_finished_leaves_no_file() {
     copy.operation(&numbered).unwrap();
     let twice = copy.operation(&numbered);
     assert!(matches!(twice, Err(StoreError::Corrupt(_))), "{twice:?}");
+    let same_key = copy.operation(&Numbered { sequence: 8, ..numbered.clone() });
+    assert!(matches!(&same_key, Err(StoreError::Corrupt(why)) if why.contains("has another's key")), "{same_key:?}");
     assert!(matches!(SqliteCopy::create(&file), Err(StoreError::Unavailable(_))), "one at a time");
     drop(copy);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

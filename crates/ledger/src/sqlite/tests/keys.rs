@@ -3,25 +3,28 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::sqlite::keys;
+use crate::sqlite::keys::{self, Keys};
 
 fn key(number: i64) -> OperationKey {
     OperationKey { site: "main".into(), key: format!("key {number}") }
 }
 
-/// A ledger in memory of the newest schema.
-fn in_memory() -> Connection {
+/// A ledger in memory of the newest schema, with a seed of which something is known.
+fn in_memory() -> (Connection, Keys) {
     let connection = Connection::open_in_memory().unwrap();
     open::bring_to_newest(&connection, 0).unwrap();
-    connection
+    connection.execute_batch("UPDATE key_seed SET seed = x'000102030405060708090a0b0c0d0e0f'").unwrap();
+    let keys = Keys::of(&connection).unwrap();
+    (connection, keys)
 }
 
 /// Writes an operation with nothing in it.
-fn add(connection: &Connection, sequence: i64) {
+fn add(connection: &Connection, keys: &Keys, sequence: i64) {
     let mut operation = issue(sequence, "{}").operation.unwrap();
     operation.key = key(sequence);
     rows::insert_operation(connection, Some(sequence), &operation).unwrap();
-    keys::add(connection, &operation.key, sequence).unwrap();
+    keys.add(connection, &operation.key, sequence).unwrap();
+    keys::move_on(connection, sequence).unwrap();
 }
 
 /// Every entry of the index by its level, the recent ones being on level -1: how many, and by sequence where each is.
@@ -44,16 +47,16 @@ fn levels(connection: &Connection) -> BTreeMap<i64, Vec<i64>> {
 #[test]
 fn every_key_is_in_one_place_and_found_there() {
     const OPERATIONS: i64 = 150_000;
-    let connection = in_memory();
+    let (connection, keys) = in_memory();
     let whole = connection.unchecked_transaction().unwrap();
     for sequence in 1..=OPERATIONS {
-        add(&whole, sequence);
+        add(&whole, &keys, sequence);
         // One that has just come, one that is somewhere, one that never was.
         if sequence % 97 == 0 {
             for asked in [sequence, sequence * 31 % sequence + 1, sequence / 2 + 1] {
-                assert_eq!(keys::find(&whole, &key(asked)).unwrap(), Some(asked), "after {sequence}");
+                assert_eq!(keys.find(&whole, &key(asked)).unwrap(), Some(asked), "after {sequence}");
             }
-            assert_eq!(keys::find(&whole, &key(sequence + 1)).unwrap(), None);
+            assert_eq!(keys.find(&whole, &key(sequence + 1)).unwrap(), None);
         }
     }
     let levels = levels(&whole);
@@ -67,15 +70,15 @@ fn every_key_is_in_one_place_and_found_there() {
     assert!((16_000..65_536).contains(&first), "{counts:?}");
     assert!(second > 50_000, "{counts:?}");
     for sequence in (1..=OPERATIONS).step_by(7) {
-        assert_eq!(keys::find(&whole, &key(sequence)).unwrap(), Some(sequence));
+        assert_eq!(keys.find(&whole, &key(sequence)).unwrap(), Some(sequence));
     }
 }
 
 #[test]
 fn a_key_is_found_on_every_level() {
-    let connection = in_memory();
+    let (connection, keys) = in_memory();
     for sequence in 1..=20_000 {
-        add(&connection, sequence);
+        add(&connection, &keys, sequence);
     }
     for level in 0..keys::LEVEL_BITS.len() - 1 {
         for chunk in 0..1 << keys::LEVEL_BITS[level] {
@@ -86,57 +89,153 @@ fn a_key_is_found_on_every_level() {
         let there: Vec<i64> = levels(&connection).keys().copied().filter(|level| *level >= 0).collect();
         assert_eq!(there, [i64::try_from(level).unwrap() + 1]);
         for sequence in (1..=20_000).step_by(13) {
-            assert_eq!(keys::find(&connection, &key(sequence)).unwrap(), Some(sequence), "level {level}");
+            assert_eq!(keys.find(&connection, &key(sequence)).unwrap(), Some(sequence), "level {level}");
         }
     }
 }
 
 #[test]
-fn a_hash_that_several_keys_have_finds_each_of_them() {
-    let connection = in_memory();
-    for sequence in 1..=300 {
-        add(&connection, sequence);
+fn every_chunk_has_its_turn_once_in_a_round() {
+    for (level, bits) in keys::LEVEL_BITS.iter().enumerate().take(keys::LEVEL_BITS.len() - 1) {
+        let chunks = 1_i64 << bits;
+        let moment = (0..keys::CHUNK_EVERY).filter(|at| keys::due(*at).is_some_and(|(due, _)| due == level));
+        let [moment] = moment.collect::<Vec<_>>()[..] else { panic!("level {level} has one moment") };
+        // From any number on, say that of a ledger that was copied.
+        let begin = 1_000_003 * keys::CHUNK_EVERY;
+        let mut turns: Vec<i64> =
+            (0..chunks).map(|round| keys::due(begin + keys::CHUNK_EVERY * round + moment).unwrap().1).collect();
+        turns.sort_unstable();
+        assert!(turns.iter().copied().eq(0..chunks), "level {level}");
     }
-    // As if all of them had the hash of the seventh.
-    let hash: i64 = keys::hash_of(&key(7));
-    let entries: Vec<keys::Entry> = (1..=150).map(|sequence| keys::Entry { hash, sequence }).collect();
-    connection.execute_batch("DELETE FROM recent_key; DELETE FROM past_keys").unwrap();
-    keys::put(&connection, 2, &entries).unwrap();
-    for sequence in 151..=300 {
-        connection.execute("INSERT INTO recent_key VALUES (?1, ?2)", [hash, sequence]).unwrap();
-    }
-    assert_eq!(keys::find(&connection, &key(7)).unwrap(), Some(7));
-    // Neither is anybody else's operation taken for it.
-    connection
-        .execute_batch("DROP TRIGGER operation_is_never_deleted; DELETE FROM operation WHERE sequence = 7")
-        .unwrap();
-    assert_eq!(keys::find(&connection, &key(7)).unwrap(), None);
+}
+
+/// What stands in files: whoever changes it loses keys, so that what was done is done again.
+#[test]
+fn the_form_of_the_index_stays() {
+    let (connection, keys) = in_memory();
+    let hash = keys.hash(&key(1));
+    // Worked out by another program.
+    assert_eq!(hash, 8_564_378_620_479_051_270);
+    keys::put(&connection, 0, &[keys::Entry { hash, sequence: 0x0102_0304_0506 }]).unwrap();
+    let row: (i64, Vec<u8>) =
+        connection.query_row("SELECT place, entries FROM past_keys", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(row.0, hash >> 55);
+    assert_eq!(row.1, [&hash.to_be_bytes()[..], &[1, 2, 3, 4, 5, 6]].concat());
+    let places: Vec<i64> = (0..5).map(|level| keys::place(level, hash)).collect();
+    let expected = [hash >> 55, 1 << 32 | hash >> 51, 2 << 32 | hash >> 47, 3 << 32 | hash >> 43, 4 << 32 | hash >> 39];
+    assert_eq!(places, expected);
 }
 
 #[test]
-fn what_is_no_index_of_keys_is_told() {
+fn each_file_has_a_seed_of_its_own() {
+    let (folder, file) = folder_and_file();
+    let hash = |file: &Path| create(file).write(|connection| Ok(Keys::of(connection)?.hash(&key(1)))).unwrap();
+    assert_eq!(hash(&file), hash(&file));
+    assert_ne!(hash(&file), hash(&folder.path().join("other.db")));
+}
+
+#[test]
+fn of_keys_with_one_hash_each_is_found() {
+    let (connection, keys) = in_memory();
+    for sequence in 1..=3 {
+        add(&connection, &keys, sequence);
+    }
+    // Nobody finds two keys with one hash. As if the second had that of the third, where that of the third was, and more.
+    let (second, third) = (keys.hash(&key(2)), keys.hash(&key(3)));
+    let other = keys::Entry { hash: third, sequence: 2 };
+    keys::put(&connection, 2, &[other]).unwrap();
+    assert_eq!(keys.find(&connection, &key(3)).unwrap(), Some(3));
+    // Which is damage, and so is an entry without its operation: neither was never done.
+    connection.execute("DELETE FROM recent_key WHERE hash = ?1", [third]).unwrap();
+    let told = |key: &OperationKey| keys.find(&connection, key).unwrap_err().to_string();
+    assert!(told(&key(3)).contains("names operation 2, which does not have such a key"), "{}", told(&key(3)));
+    connection
+        .execute_batch("DROP TRIGGER operation_is_never_deleted; DELETE FROM operation WHERE sequence = 2")
+        .unwrap();
+    assert!(told(&key(2)).contains("names operation 2"), "{}", told(&key(2)));
+    assert_ne!(second, third);
+}
+
+#[test]
+fn what_is_taken_back_was_not_moved() {
+    let (connection, keys) = in_memory();
+    let whole = connection.unchecked_transaction().unwrap();
+    (1..=100_000).for_each(|sequence| add(&whole, &keys, sequence));
+    whole.commit().unwrap();
+    let before = levels(&connection);
+    // Over a moment of each kind.
+    for sequence in 100_001..=100_400 {
+        let undone = connection.unchecked_transaction().unwrap();
+        add(&undone, &keys, sequence);
+        drop(undone);
+    }
+    let undone = connection.unchecked_transaction().unwrap();
+    (100_001..=100_400).for_each(|sequence| add(&undone, &keys, sequence));
+    assert_ne!(levels(&connection), before);
+    drop(undone);
+    assert_eq!(levels(&connection), before);
+}
+
+#[test]
+fn of_two_in_a_batch_with_one_key_one_is_done_wherever_the_first_went() {
     let (_folder, file) = folder_and_file();
     let store = create(&file);
-    commit(&store, 1);
-    let known = store.operations(0, 10).unwrap();
+    let new: Vec<Changes> = (1..=600).map(|number| issue(number, "{}")).collect();
+    let batch: Vec<&Changes> = new.iter().chain(&new).collect();
+    let verdicts = store.commit(0, &batch).unwrap();
+    assert!(verdicts[..600].iter().all(|verdict| *verdict == Verdict::Committed));
+    assert!(verdicts[600..].iter().all(|verdict| *verdict == Verdict::Duplicate));
+}
+
+#[test]
+fn a_copy_whose_numbers_leave_some_out_is_moved_on_as_well() {
+    let (_folder, file) = folder_and_file();
+    let mut copy = SqliteCopy::create(&file).unwrap();
+    for number in 1..=5_000 {
+        let changes = issue(number, "{}");
+        let operation = changes.operation.unwrap();
+        // None of them is anybody's turn.
+        copy.operation(&Numbered { sequence: number * 256 + 3, operation, entries: changes.entries }).unwrap();
+        copy.account(&changes.accounts[0].after).unwrap();
+    }
+    copy.finish(0).unwrap();
+    let levels = levels(&Connection::open(&file).unwrap());
+    assert!(levels[&-1].len() < 4_096 && levels[&0].len() > 1_000, "{}", levels[&-1].len());
+    let store = reopen(&file);
+    assert!(store.not_found_by_key(&store.operations(0, 10_000).unwrap()).unwrap().is_empty());
+}
+
+#[test]
+fn what_is_no_index_of_keys_is_told_and_mended() {
+    let (_folder, file) = folder_and_file();
+    let store = create(&file);
+    (1..=40).for_each(|number| commit(&store, number));
+    let known = store.operations(0, 100).unwrap();
     assert!(store.not_found_by_key(&known).unwrap().is_empty());
-    let place = keys::place(0, keys::hash_of(&known[0].operation.key));
-    let broken = "INSERT INTO past_keys (place, entries) VALUES (?1, x'0102')";
-    store.write(|connection| Ok(connection.execute(broken, [place])?)).unwrap();
-    // It is found before that is come to; where it is not, nobody knows.
-    assert!(store.not_found_by_key(&known).unwrap().is_empty());
-    store.write(|connection| Ok(connection.execute("DELETE FROM recent_key", [])?)).unwrap();
+    let first = known[0].operation.key.clone();
+    store
+        .write(|connection| {
+            let place = keys::place(3, Keys::of(connection)?.hash(&first));
+            connection.execute("INSERT INTO past_keys (place, entries) VALUES (?1, x'0102')", [place])?;
+            connection.execute("DELETE FROM recent_key", [])?;
+            Ok(())
+        })
+        .unwrap();
     let error = store.commit(0, &[&issue(1, "{}")]).unwrap_err();
     assert!(matches!(&error, StoreError::Corrupt(why) if why.contains("2 bytes are no whole number")), "{error:?}");
-    assert_eq!(store.not_found_by_key(&known).unwrap(), [1]);
+    assert!(store.not_found_by_key(&known).unwrap().len() > 30);
+    store.make_keys_anew().unwrap();
+    assert!(store.not_found_by_key(&known).unwrap().is_empty());
+    assert_eq!(store.commit(0, &[&issue(1, "{}")]).unwrap(), [Verdict::Duplicate]);
+    commit(&store, 41);
 }
 
 #[test]
 fn a_number_that_no_operation_can_have_is_refused() {
-    let connection = in_memory();
+    let (connection, keys) = in_memory();
     for sequence in [i64::MIN, 0, 1 << 48] {
-        let error = keys::add(&connection, &key(1), sequence).unwrap_err();
+        let error = keys.add(&connection, &key(1), sequence).unwrap_err();
         assert!(error.to_string().contains("is no number of an operation"), "{error}");
     }
-    keys::add(&connection, &key(1), (1 << 48) - 1).unwrap();
+    keys.add(&connection, &key(1), (1 << 48) - 1).unwrap();
 }

@@ -42,7 +42,18 @@ fn a_ledger_of_an_earlier_schema_is_brought_to_the_newest() {
         let (folder, file) = folder_and_file();
         let newest = folder.path().join("newest.db");
         let written = create(&newest);
-        (1..=200).for_each(|number| commit(&written, number));
+        for number in 1..=200 {
+            let mut changes = issue(number, "{}");
+            let operation = changes.operation.as_mut().unwrap();
+            (operation.order, operation.actor) = (Some(format!("order {number}")), Some("anna".into()));
+            operation.personal = Some([7; 16]);
+            let hash = chain::operation_hash(operation);
+            let after = &mut changes.accounts[0].after;
+            after.head = chain::entry_hash(&chain::BEGINNING, &hash, after, after.balance, Minor::ZERO);
+            let Leg::Account { hash, .. } = &mut changes.entries[0].leg else { unreachable!() };
+            *hash = after.head;
+            assert_eq!(written.commit(0, &[&changes]).unwrap(), [Verdict::Committed]);
+        }
         let written = written.operations(0, 1000).unwrap();
         let connection = Connection::open(&file).unwrap();
         for steps in &open::MIGRATIONS[..usize::try_from(schema).unwrap()] {
@@ -52,15 +63,17 @@ fn a_ledger_of_an_earlier_schema_is_brought_to_the_newest() {
             .execute_batch(&format!(
                 "PRAGMA application_id = {}; PRAGMA user_version = {schema}; ATTACH '{}' AS newest; \
                  INSERT INTO account SELECT * FROM newest.account; INSERT INTO entry SELECT * FROM newest.entry; \
-                 INSERT INTO operation (sequence, id, kind, at, site, key, request_hash, answer, decision) \
-                 SELECT sequence, randomblob(16), kind, at, site, key, request_hash, answer, decision \
-                 FROM newest.operation",
+                 INSERT INTO operation (sequence, id, kind, at, site, key, request_hash, for_order, actor, personal, \
+                 answer, decision) \
+                 SELECT sequence, randomblob(16), kind, at, site, key, request_hash, for_order, actor, personal, answer, \
+                 decision FROM newest.operation",
                 open::APPLICATION_ID,
                 newest.display()
             ))
             .unwrap();
         drop(connection);
         let store = reopen(&file);
+        assert_eq!(std::fs::metadata(format!("{}-wal", file.display())).unwrap().len(), 0, "nobody has to move it");
         assert_eq!(store.operations(0, 1000).unwrap(), written);
         // Each is found, and still done once.
         assert!(store.not_found_by_key(&written).unwrap().is_empty());
