@@ -148,7 +148,8 @@ impl SqliteStore {
         })
     }
 
-    /// Makes the index of operations by their keys anew: what a damaged one is mended with.
+    /// Makes the index of operations by their keys anew: what a damaged one is mended with. Who writes waits meanwhile, a
+    /// minute for some millions of operations.
     ///
     /// # Errors
     /// As a commit; nothing is changed then.
