@@ -313,9 +313,7 @@ impl<'a> Verification<'a> {
             }
             read => read?,
         };
-        for sequence in astray {
-            let numbered = page.iter().find(|numbered| numbered.sequence == sequence);
-            let numbered = numbered.expect("INVARIANT: it is one of those that were asked for");
+        for numbered in page.iter().filter(|numbered| astray.contains(&numbered.sequence)) {
             let key = &numbered.operation.key;
             let message = format!(
                 "operation `{}` is not what is found under its key, and could be done again; to restore a backup makes the \

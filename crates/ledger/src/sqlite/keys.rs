@@ -11,7 +11,7 @@
 //! writes an operation moves on what is due, in the same transaction. Every hash is in exactly one place at any
 //! moment, and is only ever moved towards wider levels: who looks from the narrowest to the widest finds it.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use sha2::{Digest, Sha256};
 
 use super::rows;
@@ -90,7 +90,7 @@ impl Keys {
         let places: [i64; LEVEL_BITS.len()] = std::array::from_fn(|level| place(level, hash));
         let mut rows = chunks.query(places)?;
         while let Some(row) = rows.next()? {
-            for entry in entries(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)? {
+            for entry in entries(row)? {
                 if entry.hash == hash && self.is_of(connection, entry, key)? {
                     return Ok(Some(entry.sequence));
                 }
@@ -103,7 +103,7 @@ impl Keys {
     /// a key that was never there.
     fn is_of(&self, connection: &Connection, entry: Entry, key: &OperationKey) -> Result<bool, Trouble> {
         let mut statement = connection.prepare_cached("SELECT site, key FROM operation WHERE sequence = ?1")?;
-        let read = |row: &rusqlite::Row<'_>| Ok(OperationKey { site: row.get(0)?, key: row.get(1)? });
+        let read = |row: &Row<'_>| Ok(OperationKey { site: row.get(0)?, key: row.get(1)? });
         match rows::one(&mut statement, [entry.sequence], read)? {
             Some(found) if found == *key => Ok(true),
             Some(found) if self.hash(&found) == entry.hash => Ok(false),
@@ -191,9 +191,7 @@ pub(super) fn take_chunk(
 ) -> Result<Vec<Entry>, Trouble> {
     let place = place_of(level, chunk);
     let mut read = connection.prepare_cached("SELECT entries FROM past_keys WHERE place = ?1")?;
-    let found = rows::one(&mut read, [place], |row| {
-        Ok(entries(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?.collect::<Vec<_>>())
-    })?;
+    let found = rows::one(&mut read, [place], |row| Ok(entries(row)?.collect::<Vec<_>>()))?;
     let Some(mut found) = found.filter(|found| found.len() >= least) else { return Ok(Vec::new()) };
     connection.prepare_cached("DELETE FROM past_keys WHERE place = ?1")?.execute([place])?;
     found.sort_unstable();
@@ -218,8 +216,9 @@ pub(super) fn put(connection: &Connection, level: usize, entries: &[Entry]) -> R
     Ok(())
 }
 
-/// The entries of a chunk, in the order in which they came.
-fn entries(bytes: &[u8]) -> Result<impl Iterator<Item = Entry> + '_, Trouble> {
+/// The entries of a chunk, the only column of its row, in the order in which they came.
+fn entries<'a>(row: &'a Row<'_>) -> Result<impl Iterator<Item = Entry> + 'a, Trouble> {
+    let bytes = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
     let (entries, rest) = bytes.as_chunks::<ENTRY_BYTES>();
     if !rest.is_empty() {
         return Err(Trouble::Corrupt(format!("{} bytes are no whole number of keys of {ENTRY_BYTES}", bytes.len())));

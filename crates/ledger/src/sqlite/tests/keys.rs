@@ -135,7 +135,7 @@ fn each_file_has_a_seed_of_its_own() {
 }
 
 #[test]
-fn of_keys_with_one_hash_each_is_found() {
+fn an_entry_that_names_another_operation_is_damage_and_not_a_key_that_never_was() {
     let (connection, keys) = in_memory();
     for sequence in 1..=3 {
         add(&connection, &keys, sequence);
